@@ -1,0 +1,188 @@
+"""Access: runs the calls that a batch of wants needs, for one request of one tenant.
+
+A failing call is the result of its own want alone; whatever a page brings is remembered for the whole request.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from gateway.access.planner import Path, choose
+from gateway.access.wants import Rows, Want, Window, candidates, counted, cut
+from gateway.cache.memory import RequestMemory
+from gateway.clever.allowance import Allowance
+from gateway.clever.calls import LAST, MAX_LIMIT, CountCall, ListCall, RecordCall, first_page
+from gateway.clever.catalogue import Relation, Resource
+from gateway.clever.client import CleverClient
+from gateway.clever.decode import Page
+from gateway.clever.records import Record
+from gateway.clever.values import is_id
+from gateway.errors import Forbidden, QueryTooComplex
+from gateway.identity import Tenant
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Access:
+    """Answers wants from what the request knows already, and from Clever."""
+
+    def __init__(self, client: CleverClient, tenant: Tenant, allowance: Allowance) -> None:
+        self._client = client
+        self._tenant = tenant
+        self._allowance = allowance
+        self._memory = RequestMemory()
+        self._look_ups: dict[RecordCall, asyncio.Task[Record | None]] = {}
+
+    async def records(self, calls: Sequence[RecordCall]) -> Mapping[RecordCall, Record | None | Exception]:
+        """Look records up by id; None for one that Clever has none to show of."""
+        return await _each({call: self._record(call) for call in calls})
+
+    async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
+        """Load the windows of a batch of wants."""
+        paths = choose(wants, holds=lambda one: one.list_key in self._memory.lists, knows=self._memory.knows)
+        return await _each({one: self._rows(one, paths[one]) for one in wants})
+
+    async def totals(self, wants: Sequence[Want]) -> Mapping[Want, int | None | Exception]:
+        """Count the rows of whole lists, whatever the windows; None where that takes more than the request may spend."""
+        return await _each({one: self._total(one) for one in wants})
+
+    async def _record(self, call: RecordCall) -> Record | None:
+        if self._memory.knows(call.rows, call.id) or not is_id(call.id):
+            return self._memory.find(call.rows, call.id)
+        if call not in self._look_ups:
+            self._look_ups[call] = asyncio.create_task(self._look_up(call))
+        return await asyncio.shield(self._look_ups[call])
+
+    async def _look_up(self, call: RecordCall) -> Record | None:
+        record = await self._client.record(self._tenant, call, self._allowance)
+        if record is None:
+            self._memory.keep_missing(call.rows, call.id)
+        else:
+            self._memory.keep(call.rows, [record])
+        return record
+
+    async def _rows(self, one: Want, path: Path) -> Rows:
+        if path is Path.EMPTY:
+            return Rows()
+        if path is Path.HELD:
+            return cut(self._memory.lists[one.list_key], one.window)
+        if path is Path.REFERENCES:
+            return await self._follow_references(one, one.references or [])
+        if one.whole:
+            return cut(await self._whole_list(one), one.window)
+        return await self._follow_link(one)
+
+    async def _total(self, one: Want) -> int | None:
+        if not one.relation.applies(one.parent, one.selection):
+            return 0
+        if (held := self._memory.lists.get(one.list_key)) is not None:
+            return len(held)
+        try:
+            if counted(one.relation):
+                count = await self._client.count(
+                    self._tenant, CountCall(one.relation.rows, one.selection.role), self._allowance
+                )
+                if count is None:
+                    raise no_access(one.relation.rows)
+                return count
+            return len(await self._whole_list(one))
+        except QueryTooComplex:
+            return None
+
+    async def _follow_references(self, one: Want, ids: Sequence[str]) -> Rows:
+        """Look ids up outward from the cursor until the window is full; what Clever does not show is passed over."""
+        window = one.window
+        waiting = [key for key in (ids if one.whole else candidates(ids, window)) if is_id(key)]
+        found: list[Record] = []
+        while waiting and (one.whole or len(found) <= window.limit):
+            size = len(waiting) if one.whole else window.limit + 1 - len(found)
+            chunk, waiting = waiting[:size], waiting[size:]
+            calls = [RecordCall(one.relation.rows, key) for key in chunk]
+            looked_up = await asyncio.gather(*map(self._record, calls))
+            found.extend(record for record in looked_up if record is not None)
+        found.sort(key=lambda record: record.id)
+        if one.whole or (window.after is None and window.before is None and not waiting):
+            self._memory.lists[one.list_key] = tuple(found)
+        return cut(found, window)
+
+    async def _whole_list(self, one: Want) -> tuple[Record, ...]:
+        """Read a list to its end in the largest pages there are, and remember it."""
+        everything = replace(one, window=Window(limit=MAX_LIMIT))
+        found, _ = await self._read(everything, enough=None)
+        self._memory.lists[one.list_key] = tuple(found)
+        return self._memory.lists[one.list_key]
+
+    async def _follow_link(self, one: Want) -> Rows:
+        window = one.window
+        found, more = await self._read(one, enough=window.limit)
+        if not more and window.after is None and window.before is None:
+            self._memory.lists[one.list_key] = tuple(found)
+        rows = cut(found, window)
+        if window.backward:
+            return Rows(rows.records, rows.has_next, more or rows.has_previous)
+        return Rows(rows.records, more or rows.has_next, rows.has_previous)
+
+    async def _read(self, one: Want, enough: int | None) -> tuple[list[Record], bool]:
+        """Read pages in the window's direction until `enough` rows are there (None: to the end).
+
+        Returns the rows in ascending order and whether Clever has more. Short pages are no end, and rows that do
+        not belong to the selection make no page: then one row beyond is read, so that "more" is true.
+        """
+        window, keeps = one.window, one.relation.keeps
+        limit = max(window.limit, 1)
+        first = first_page(one.relation, one.parent_id, one.selection, limit)
+        call = replace(first, after=window.after, before=window.before or (LAST if window.backward else None))
+        found: list[Record] = []
+        while True:
+            page = await self._page(call, one.relation)
+            kept = [record for record in page.records if _belongs(record, one)]
+            if len(kept) < len(page.records) and enough is not None:
+                enough = limit + 1
+            found = [*kept, *found] if window.backward else [*found, *kept]
+            onward = page.prev if window.backward else page.next
+            if onward is None or (enough is not None and len(found) >= enough):
+                return found, onward is not None
+            call = replace(call, before=onward) if window.backward else replace(call, after=onward)
+
+    async def _page(self, call: ListCall, relation: Relation) -> Page:
+        """Read one page; no list on a known record is an empty list, no list at all is a lack of access."""
+        page = await self._client.page(self._tenant, call, self._allowance)
+        if page is None:
+            if relation.of_parent:
+                return Page(())
+            raise no_access(relation.rows)
+        self._memory.keep(relation.rows, page.records)
+        return page
+
+
+def no_access(rows: Resource) -> Forbidden:
+    """Build the error for a whole collection that Clever does not show to the token."""
+    return Forbidden(
+        f"The token has no access to {rows.name}. Reading them takes a district-app token of an app with Secure Sync "
+        f"whose data settings share {rows.name}; a person's sign-in token does not do. If every query says this, "
+        "GATEWAY_CLEVER_URL may not be Clever's API."
+    )
+
+
+def _belongs(record: Record, one: Want) -> bool:
+    keeps, window = one.relation.keeps, one.window
+    if window.after is not None and record.id <= window.after:
+        return False
+    if window.before is not None and record.id >= window.before:
+        return False
+    return keeps is None or keeps(one.parent_id or "", one.selection, record)
+
+
+async def _each(work: Mapping[K, Coroutine[Any, Any, V]]) -> dict[K, V | Exception]:
+    """Run everything side by side; a failure is the result of its own key."""
+    outcomes = await asyncio.gather(*work.values(), return_exceptions=True)
+    return {
+        key: outcome if isinstance(outcome, Exception) or not isinstance(outcome, BaseException) else Interrupted()
+        for key, outcome in zip(work, outcomes, strict=True)
+    }
+
+
+class Interrupted(Exception):
+    """Work was cancelled from outside, as at shutdown, while others waited for it."""

@@ -1,0 +1,97 @@
+"""What is wanted of a relation and what comes of it: a window over a list in ascending order of Clever ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gateway.clever.catalogue import EVERYTHING, Relation, Selection
+from gateway.clever.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Up to `limit` rows: the first ones behind `after`, or with `backward` the last ones in front of `before`.
+
+    Cursors are Clever ids; a cursor need not be a row of the list.
+    """
+
+    limit: int
+    after: str | None = None
+    before: str | None = None
+    backward: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a window, and whether the list goes on beyond it.
+
+    In the direction that was not read, a cursor stands for rows: it is one of them, or was.
+    """
+
+    records: tuple[Record, ...] = ()
+    has_next: bool = False
+    has_previous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A window over one relation of one parent (None for a whole collection).
+
+    `whole`: the caller also wants the total, so that the list may as well be read to its end.
+    """
+
+    relation: Relation
+    parent_id: str | None
+    selection: Selection
+    window: Window
+    whole: bool = False
+    parent: Record | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def list_key(self) -> tuple[Relation, str | None, Selection]:
+        """Return what names the list, whatever the window."""
+        return self.relation, self.parent_id, self.selection
+
+    @property
+    def references(self) -> list[str] | None:
+        """Return the ids of the whole list, ascending, where the parent's record holds them."""
+        ids = self.relation.references(self.parent, self.selection)
+        return None if ids is None else sorted({key for key in ids if key})
+
+
+def want(
+    relation: Relation,
+    parent: Record | None,
+    window: Window,
+    selection: Selection = EVERYTHING,
+    *,
+    whole: bool = False,
+) -> Want:
+    """Build a want; relations of the district as a whole have no parent record."""
+    of = parent if relation.of_parent else None
+    return Want(relation, of.id if of else None, selection, window, whole and not counted(relation), of)
+
+
+def counted(relation: Relation) -> bool:
+    """Say whether Clever counts the relation's rows in a call of its own: only whole collections do."""
+    return relation.rows.counts and not relation.of_parent
+
+
+def cut(records: Sequence[Record], window: Window) -> Rows:
+    """Return a window's rows out of a whole list in ascending order."""
+    if window.backward:
+        found = [record for record in records if window.before is None or record.id < window.before]
+        kept = found[max(0, len(found) - window.limit) :]
+        return Rows(tuple(kept), has_next=window.before is not None, has_previous=len(found) > window.limit)
+    found = [record for record in records if window.after is None or record.id > window.after]
+    return Rows(
+        tuple(found[: window.limit]),
+        has_next=len(found) > window.limit,
+        has_previous=window.after is not None,
+    )
+
+
+def candidates(ids: Sequence[str], window: Window) -> Sequence[str]:
+    """Return the ids in the order in which a window takes them: outward from its cursor."""
+    if window.backward:
+        return [key for key in reversed(ids) if window.before is None or key < window.before]
+    return [key for key in ids if window.after is None or key > window.after]

@@ -1,0 +1,40 @@
+"""What one request may still spend: time and upstream calls."""
+
+import asyncio
+
+from gateway.errors import DeadlineExceeded, QueryTooComplex
+
+
+class Allowance:
+    """The deadline and the number of calls of one request; `used` counts every call sent, retries included."""
+
+    __slots__ = ("_deadline", "limit", "used")
+
+    def __init__(self, seconds: float, calls: int) -> None:
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self.limit = calls
+        self.used = 0
+
+    @property
+    def seconds_left(self) -> float:
+        """Return the seconds until the deadline, never below zero."""
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+
+    @property
+    def calls_left(self) -> int:
+        """Return how many calls may still be sent."""
+        return self.limit - self.used
+
+    def spend_call(self) -> None:
+        """Count one call.
+
+        Raises QueryTooComplex when the request has no call left, DeadlineExceeded when it has no time left.
+        """
+        if self.seconds_left <= 0:
+            raise DeadlineExceeded("The request's time ran out. Ask for fewer rows, or page through them.")
+        if self.used >= self.limit:
+            raise QueryTooComplex(
+                f"Answering this needs more than {self.limit} calls to Clever, which is what one request may make. "
+                "Ask for fewer rows or fewer levels."
+            )
+        self.used += 1

@@ -1,0 +1,211 @@
+"""What the Data API holds and how each edge of the roster can be read: one row per resource, one per relation.
+
+A reader asks "which REST calls can this field make?" and reads one row. Loading is generic over these rows.
+Sources: Clever's swagger files (paths, parameters); https://dev.clever.com/docs/data-model (what an edge means).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.clever import records
+from gateway.clever.records import Record, School, Section, User
+
+STUDENT, TEACHER, STAFF = "student", "teacher", "staff"
+SCHOOL_ROLES = (STAFF, STUDENT, TEACHER)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Resource:
+    """A collection of the Data API, at `path` and `path/{id}`; `counts` where it takes `count=true`."""
+
+    name: str
+    record: type[Record]
+    counts: bool = True
+
+    @property
+    def path(self) -> str:
+        """Return the collection's path without the version, such as `/users`."""
+        return f"/{self.name}"
+
+
+DISTRICTS = Resource("districts", records.District)
+SCHOOLS = Resource("schools", records.School)
+SECTIONS = Resource("sections", records.Section)
+USERS = Resource("users", records.User)
+COURSES = Resource("courses", records.Course)
+TERMS = Resource("terms", records.Term)
+RESOURCES = Resource("resources", records.Resource, counts=False)
+
+ALL = (DISTRICTS, SCHOOLS, SECTIONS, USERS, COURSES, TERMS, RESOURCES)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows of a relation are asked for: those of one role, those for whom a school is the primary one."""
+
+    role: str | None = None
+    primary: bool = False
+
+
+EVERYTHING = Selection()
+
+
+def _no_references(_parent: Any, _selection: Selection) -> None:
+    return None
+
+
+def _always(_parent: Any, _selection: Selection) -> bool:
+    return True
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Relation:
+    """An edge from one record, or from the district as a whole, to many records, with every plain way to load it.
+
+    `link`: the relative link, one call per parent and page. `references`: the ids where the parent's own record
+    lists them (the same rows as the link's, less those that Clever does not share), else None. `applies`: False
+    where the edge makes no sense for this parent, which is then empty without a call. `keeps`: which rows belong
+    to the selection whatever the upstream sent.
+    """
+
+    name: str
+    rows: Resource
+    link: str
+    takes_role: bool = False
+    takes_primary: bool = False
+    paged: bool = True
+    references: Callable[[Any, Selection], Iterable[str | None] | None] = _no_references
+    applies: Callable[[Any, Selection], bool] = _always
+    keeps: Callable[[str, Selection, Any], bool] | None = None
+
+    @property
+    def of_parent(self) -> bool:
+        """Say whether the link starts at a parent record; a whole collection does not."""
+        return "{id}" in self.link
+
+
+def school_keeps(school: str, selection: Selection, user: User) -> bool:
+    """Say whether the user holds the asked role (any that schools list, if none is) at this school.
+
+    `primary` keeps students and teachers whose primary school it is; staff have no primary school.
+    """
+    asked = (selection.role,) if selection.role else SCHOOL_ROLES
+    for name in asked:
+        role = getattr(user.roles, name)
+        if role is None:
+            continue
+        primary = getattr(role, "school", None)
+        if primary == school or (not selection.primary and school in (role.schools or ())):
+            return True
+    return False
+
+
+def _section_people(section: Section, selection: Selection) -> Iterable[str | None]:
+    if selection.role != TEACHER:
+        yield from section.students or ()
+    if selection.role != STUDENT:
+        yield section.teacher
+        yield from section.teachers or ()
+
+
+def _schools_of_user(user: User, selection: Selection) -> Iterable[str | None]:
+    for role in (user.roles.student, user.roles.teacher):
+        if role is not None:
+            yield role.school
+            if not selection.primary:
+                yield from role.schools or ()
+    if user.roles.staff is not None and not selection.primary:
+        yield from user.roles.staff.schools or ()
+
+
+def _students_of_contact(user: User, _selection: Selection) -> Iterable[str | None] | None:
+    """A contact's record names its students; a teacher's does not."""
+    if user.roles.teacher is not None:
+        return None
+    relationships = user.roles.contact.student_relationships if user.roles.contact else None
+    return [relationship.student for relationship in relationships or ()]
+
+
+def _has(*roles: str) -> Callable[[User, Selection], bool]:
+    def applies(user: User, _selection: Selection) -> bool:
+        return any(getattr(user.roles, role) is not None for role in roles)
+
+    return applies
+
+
+def _staff_have_no_primary_school(_school: School, selection: Selection) -> bool:
+    return not (selection.role == STAFF and selection.primary)
+
+
+# The districts of a token: one. It is the only list without pages.
+DISTRICT_LIST = Relation("districts", DISTRICTS, "/districts", paged=False)
+
+# The district's own edges are whole collections: a token's world is one district.
+DISTRICT_SCHOOLS = Relation("schools", SCHOOLS, "/schools")
+DISTRICT_SECTIONS = Relation("sections", SECTIONS, "/sections")
+DISTRICT_USERS = Relation("users", USERS, "/users", takes_role=True)
+DISTRICT_COURSES = Relation("courses", COURSES, "/courses")
+DISTRICT_TERMS = Relation("terms", TERMS, "/terms")
+DISTRICT_RESOURCES = Relation("resources", RESOURCES, "/resources")
+
+SCHOOL_SECTIONS = Relation("school.sections", SECTIONS, "/schools/{id}/sections")
+SCHOOL_TERMS = Relation("school.terms", TERMS, "/schools/{id}/terms")
+SCHOOL_COURSES = Relation("school.courses", COURSES, "/schools/{id}/courses")
+SCHOOL_USERS = Relation(
+    "school.users",
+    USERS,
+    "/schools/{id}/users",
+    takes_role=True,
+    takes_primary=True,
+    applies=_staff_have_no_primary_school,
+    keeps=school_keeps,
+)
+
+SECTION_USERS = Relation("section.users", USERS, "/sections/{id}/users", takes_role=True, references=_section_people)
+SECTION_RESOURCES = Relation("section.resources", RESOURCES, "/sections/{id}/resources")
+
+USER_SCHOOLS = Relation(
+    "user.schools",
+    SCHOOLS,
+    "/users/{id}/schools",
+    takes_primary=True,
+    references=_schools_of_user,
+    applies=_has(STUDENT, TEACHER, STAFF),
+)
+USER_SECTIONS = Relation("user.sections", SECTIONS, "/users/{id}/sections", applies=_has(STUDENT, TEACHER))
+USER_STUDENTS = Relation(
+    "user.students",
+    USERS,
+    "/users/{id}/mystudents",
+    references=_students_of_contact,
+    applies=_has(TEACHER, "contact"),
+)
+USER_TEACHERS = Relation("user.teachers", USERS, "/users/{id}/myteachers", applies=_has(STUDENT))
+USER_CONTACTS = Relation("user.contacts", USERS, "/users/{id}/mycontacts", applies=_has(STUDENT))
+USER_RESOURCES = Relation("user.resources", RESOURCES, "/users/{id}/resources")
+
+COURSE_SECTIONS = Relation("course.sections", SECTIONS, "/courses/{id}/sections")
+COURSE_SCHOOLS = Relation("course.schools", SCHOOLS, "/courses/{id}/schools")
+COURSE_RESOURCES = Relation("course.resources", RESOURCES, "/courses/{id}/resources")
+
+TERM_SECTIONS = Relation("term.sections", SECTIONS, "/terms/{id}/sections")
+TERM_SCHOOLS = Relation("term.schools", SCHOOLS, "/terms/{id}/schools")
+
+RESOURCE_COURSES = Relation("resource.courses", COURSES, "/resources/{id}/courses")
+RESOURCE_SECTIONS = Relation("resource.sections", SECTIONS, "/resources/{id}/sections")
+RESOURCE_USERS = Relation("resource.users", USERS, "/resources/{id}/users", takes_role=True)
+
+RELATIONS = tuple(value for value in dict(globals()).values() if isinstance(value, Relation))
+
+# Single sub-resources whose target's id stands in the record: following them would cost a call each for nothing.
+SUPERSEDED_LINKS = (
+    "/schools/{id}/district",
+    "/sections/{id}/course",
+    "/sections/{id}/district",
+    "/sections/{id}/school",
+    "/sections/{id}/term",
+    "/users/{id}/district",
+    "/courses/{id}/district",
+    "/terms/{id}/district",
+)

@@ -1,0 +1,239 @@
+"""CleverClient: one call in, records out. It alone knows HTTP, the version, and where Clever is.
+
+Redirects are never followed and `next` links never leave their list; every wait is inside the caller's allowance.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+import httpx
+
+from gateway.clever.allowance import Allowance
+from gateway.clever.calls import LAST, Call, CountCall, ListCall, RecordCall
+from gateway.clever.decode import Page, decode_count, decode_page, decode_record, not_clever
+from gateway.clever.records import Record
+from gateway.clever.retry import RETRYABLE, Backoff
+from gateway.errors import (
+    DeadlineExceeded,
+    Unauthenticated,
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamRateLimited,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from gateway.identity import Tenant
+
+Version = Literal["v3.0", "v3.1"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallSent:
+    """What subscribers hear of one call sent: never an id, a token or a body. `status` is None where none came."""
+
+    template: str
+    status: int | None
+    seconds: float
+    bytes: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """How long one call may take, how many may be under way at once, and how large an answer may be."""
+
+    timeout_s: float = 20.0
+    concurrency: int = 32
+    max_bytes: int = 64 * 1024 * 1024
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class CleverClient:
+    """Reads Clever's Data API for any tenant. Use as an async context manager."""
+
+    def __init__(
+        self,
+        origin: str,
+        version: Version,
+        *,
+        limits: ClientLimits | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        on_call: Callable[[CallSent], None] = lambda _sent: None,
+    ) -> None:
+        self.origin = origin.rstrip("/")
+        self.version = version
+        self._limits = limits or ClientLimits()
+        self._on_call = on_call
+        self._slots = asyncio.Semaphore(self._limits.concurrency)
+        self._closed_until: dict[Tenant, float] = {}
+        self._http = httpx.AsyncClient(
+            base_url=f"{self.origin}/{version}",
+            transport=transport,
+            follow_redirects=False,
+            timeout=self._limits.timeout_s,
+            limits=httpx.Limits(
+                max_connections=self._limits.concurrency, max_keepalive_connections=self._limits.concurrency
+            ),
+            headers={"accept": "application/json"},
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def record(self, tenant: Tenant, call: RecordCall, allowance: Allowance) -> Record | None:
+        """Look one record up; None where Clever has none to show (404).
+
+        Raises Unauthenticated, UpstreamError and its kinds, DeadlineExceeded, QueryTooComplex.
+        """
+        body = await self._get(tenant, call, allowance)
+        return None if body is None else decode_record(call.rows, body)
+
+    async def page(self, tenant: Tenant, call: ListCall, allowance: Allowance) -> Page | None:
+        """Read one page; None where Clever shows no such list (404). Raises as `record` does."""
+        body = await self._get(tenant, call, allowance)
+        if body is None:
+            return None
+        page = decode_page(call.rows, body, f"/{self.version}{call.path}")
+        circles = page.next is not None and call.after is not None and page.next <= call.after
+        if call.before not in (None, LAST) and page.prev is not None:
+            circles = page.prev >= str(call.before)
+        if circles:
+            raise UpstreamInvalidResponse("A list of pages led back to an earlier page; it was not followed.")
+        return page
+
+    async def count(self, tenant: Tenant, call: CountCall, allowance: Allowance) -> int | None:
+        """Ask for the size of a collection; None where Clever shows no such list (404). Raises as `record` does."""
+        body = await self._get(tenant, call, allowance)
+        return None if body is None else decode_count(body)
+
+    async def _get(self, tenant: Tenant, call: Call, allowance: Allowance) -> bytes | None:
+        """Return the body of a good answer, None for 404; try again where that can help."""
+        backoff = self._limits.backoff
+        for attempt in range(1, backoff.tries + 1):
+            await self._wait_for_window(tenant, allowance)
+            last = attempt == backoff.tries
+            try:
+                answer = await self._send(tenant, call, allowance, attempt)
+            except UpstreamError:
+                if last or allowance.seconds_left <= 0:
+                    raise
+                await self._pause(backoff.after_failure(attempt), allowance)
+                continue
+            if answer.status == 429:
+                wait = backoff.after_limit(answer.headers)
+                self._close_window(tenant, wait)
+                if last or wait >= allowance.seconds_left:
+                    raise UpstreamRateLimited(wait)
+            elif answer.status in RETRYABLE and not last:
+                await self._pause(backoff.after_failure(attempt), allowance)
+            else:
+                return _good_body(answer, call)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _send(self, tenant: Tenant, call: Call, allowance: Allowance, attempt: int) -> _Answer:
+        """Send one GET within this call's own time and the request's."""
+        async with self._slots:
+            allowance.spend_call()
+            seconds = min(self._limits.timeout_s, allowance.seconds_left)
+            started = time.perf_counter()
+            status: int | None = None
+            size = 0
+            try:
+                async with asyncio.timeout(seconds):
+                    answer = await self._exchange(tenant, call)
+                status, size = answer.status, len(answer.body)
+            except TimeoutError:
+                if seconds < self._limits.timeout_s:
+                    raise DeadlineExceeded(
+                        "The request's time ran out while Clever was being asked. Ask for fewer rows, or try again."
+                    ) from None
+                raise self._too_slow(call) from None
+            except httpx.TimeoutException:
+                raise self._too_slow(call) from None
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise UpstreamUnavailable(
+                    f"Clever could not be reached at {self.origin} ({type(error).__name__}). "
+                    "Check that GATEWAY_CLEVER_URL is right and that the network lets the gateway through."
+                ) from None
+            finally:
+                self._on_call(CallSent(call.template, status, time.perf_counter() - started, size, attempt))
+        return answer
+
+    async def _exchange(self, tenant: Tenant, call: Call) -> _Answer:
+        headers = {b"authorization": tenant.authorization}
+        async with self._http.stream("GET", call.target, headers=headers) as response:
+            chunks: list[bytes] = []
+            size = 0
+            async for chunk in response.aiter_bytes():
+                size += len(chunk)
+                if size > self._limits.max_bytes:
+                    raise UpstreamInvalidResponse(
+                        f"An answer was larger than {self._limits.max_bytes} bytes (GET {call.template}). Ask for "
+                        "smaller pages, or raise GATEWAY_UPSTREAM_MAX_BYTES."
+                    )
+                chunks.append(chunk)
+            return _Answer(response.status_code, response.headers, b"".join(chunks))
+
+    def _too_slow(self, call: Call) -> UpstreamTimeout:
+        return UpstreamTimeout(
+            f"Clever did not answer GET {call.template} within {self._limits.timeout_s:g} s. Try again, or raise "
+            "GATEWAY_UPSTREAM_TIMEOUT."
+        )
+
+    async def _pause(self, seconds: float, allowance: Allowance) -> None:
+        await asyncio.sleep(min(seconds, allowance.seconds_left))
+
+    async def _wait_for_window(self, tenant: Tenant, allowance: Allowance) -> None:
+        """Hold calls back while the tenant's rate window is known to be used up."""
+        while (until := self._closed_until.get(tenant)) is not None:
+            wait = until - asyncio.get_running_loop().time()
+            if wait <= 0:
+                self._closed_until.pop(tenant, None)
+            elif wait >= allowance.seconds_left:
+                raise UpstreamRateLimited(wait)
+            else:
+                await asyncio.sleep(wait)
+
+    def _close_window(self, tenant: Tenant, seconds: float) -> None:
+        now = asyncio.get_running_loop().time()
+        for passed in [other for other, until in self._closed_until.items() if until <= now]:
+            del self._closed_until[passed]
+        self._closed_until[tenant] = now + seconds
+
+
+def _good_body(answer: _Answer, call: Call) -> bytes | None:
+    """Return the body of a 200, None for a 404. Anything else raises what it means for the caller."""
+    if answer.status == 200:
+        return answer.body
+    if answer.status == 404:
+        return None
+    if answer.status == 401:
+        raise Unauthenticated(
+            "Clever does not accept this token. Check that it is a current district-app token of the Clever that "
+            "GATEWAY_CLEVER_URL names."
+        )
+    if answer.status >= 500:
+        raise UpstreamUnavailable(
+            f"Clever answered GET {call.template} with status {answer.status}, more than once. Try again later; "
+            "https://status.clever.com tells of outages."
+        )
+    if answer.status >= 400:
+        raise UpstreamInvalidResponse(f"Clever refused GET {call.template} with status {answer.status}.")
+    raise not_clever()
