@@ -35,7 +35,7 @@ class Access:
         self._memory = RequestMemory()
         self._look_ups: dict[RecordCall, asyncio.Task[Record | None]] = {}
 
-    async def records(self, calls: Sequence[RecordCall]) -> Mapping[RecordCall, Record | None | Exception]:
+    async def records(self, calls: Sequence[RecordCall]) -> Mapping[RecordCall, Record | Exception | None]:
         """Look records up by id; None for one that Clever has none to show of."""
         return await _each({call: self._record(call) for call in calls})
 
@@ -44,8 +44,8 @@ class Access:
         paths = choose(wants, holds=lambda one: one.list_key in self._memory.lists, knows=self._memory.knows)
         return await _each({one: self._rows(one, paths[one]) for one in wants})
 
-    async def totals(self, wants: Sequence[Want]) -> Mapping[Want, int | None | Exception]:
-        """Count the rows of whole lists, whatever the windows; None where that takes more than the request may spend."""
+    async def totals(self, wants: Sequence[Want]) -> Mapping[Want, int | Exception | None]:
+        """Count the rows of whole lists, whatever the windows; None where the request may not spend so many calls."""
         return await _each({one: self._total(one) for one in wants})
 
     async def _record(self, call: RecordCall) -> Record | None:
@@ -130,7 +130,7 @@ class Access:
         Returns the rows in ascending order and whether Clever has more. Short pages are no end, and rows that do
         not belong to the selection make no page: then one row beyond is read, so that "more" is true.
         """
-        window, keeps = one.window, one.relation.keeps
+        window = one.window
         limit = max(window.limit, 1)
         first = first_page(one.relation, one.parent_id, one.selection, limit)
         call = replace(first, after=window.after, before=window.before or (LAST if window.backward else None))

@@ -52,6 +52,6 @@ def choose(
     for missing in by_relation.values():
         look_ups = len(set().union(*missing.values()))
         links = sum(bool(ids) for ids in missing.values())
-        for one, ids in missing.items():
-            paths[one] = Path.LINK if ids and look_ups > links else Path.REFERENCES
+        for one, unknown in missing.items():
+            paths[one] = Path.LINK if unknown and look_ups > links else Path.REFERENCES
     return paths

@@ -1,0 +1,31 @@
+"""Everything a resolver may touch: one typed value, made anew for each request."""
+
+from dataclasses import dataclass
+
+import strawberry
+
+from gateway.errors import Unauthenticated
+from gateway.loaders import Loaders
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The request's loaders (None where nobody is signed in) and the version of Clever's API behind them."""
+
+    version: str
+    held: Loaders | None
+
+    @property
+    def loaders(self) -> Loaders:
+        """Return the caller's loaders.
+
+        Raises Unauthenticated where the request came without a token.
+        """
+        if self.held is None:
+            raise Unauthenticated(
+                "Reading data takes a Clever district-app token: send `Authorization: Bearer <token>`."
+            )
+        return self.held
+
+
+Info = strawberry.Info[Context, None]

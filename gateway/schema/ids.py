@@ -1,0 +1,108 @@
+"""Global ids and cursors: opaque to clients, typed, and checked where they enter.
+
+Inside, a global id is `Type:24hex` and a cursor `after:Type:24hex`, in base64url without padding. Each object has one
+spelling only. Whatever else is sent never reaches a path or a query string.
+"""
+
+import base64
+import binascii
+
+from strawberry import ID
+
+from gateway.clever import catalogue
+from gateway.clever.catalogue import Resource
+from gateway.clever.records import Record
+from gateway.clever.values import is_id
+from gateway.errors import BadUserInput
+
+TYPES: dict[str, Resource] = {
+    "District": catalogue.DISTRICTS,
+    "School": catalogue.SCHOOLS,
+    "Section": catalogue.SECTIONS,
+    "User": catalogue.USERS,
+    "Course": catalogue.COURSES,
+    "Term": catalogue.TERMS,
+    "Resource": catalogue.RESOURCES,
+}
+TYPE_OF_RECORD: dict[type[Record], str] = {rows.record: name for name, rows in TYPES.items()}
+
+_LONGEST = 64
+
+
+def encode_id(record: Record) -> ID:
+    """Return a record's global id."""
+    return ID(_encode(f"{TYPE_OF_RECORD[type(record)]}:{record.id}"))
+
+
+def encode_cursor(record: Record) -> str:
+    """Return the cursor that stands behind and in front of a record in every list of its type."""
+    return _encode(f"after:{TYPE_OF_RECORD[type(record)]}:{record.id}")
+
+
+def decode_id(argument: str, value: str) -> tuple[str, str]:
+    """Read a global id into its type and Clever id.
+
+    Raises BadUserInput where it is not one of this schema's.
+    """
+    type_name, _, key = _decode(value).partition(":")
+    if type_name not in TYPES or not is_id(key):
+        raise BadUserInput(
+            argument, f"`{argument}` is not a global id of this schema. Pass an `id` as it was given out."
+        )
+    return type_name, key
+
+
+def decode_key(argument: str, value: str, expected: str) -> str:
+    """Read a global id of type `expected`, or Clever's own id, into the Clever id.
+
+    Raises BadUserInput for anything else, a global id of another type included.
+    """
+    if is_id(value.lower()):
+        return value.lower()
+    try:
+        type_name, key = decode_id(argument, value)
+    except BadUserInput:
+        raise BadUserInput(
+            argument,
+            f"`{argument}` is neither a global id of this schema nor a Clever id (24 hex digits). Pass an `id` or a "
+            "`cleverId` as it was given out.",
+        ) from None
+    if type_name != expected:
+        raise BadUserInput(
+            argument, f"`{argument}` is the id of a {type_name}; this field takes the id of a {expected}."
+        )
+    return key
+
+
+def decode_cursor(argument: str, value: str, expected: str) -> str:
+    """Read a cursor of a list of `expected` into the Clever id inside.
+
+    Raises BadUserInput for anything else, a cursor of another type's list included.
+    """
+    prefix, _, rest = _decode(value).partition(":")
+    type_name, _, key = rest.partition(":")
+    if prefix != "after" or type_name not in TYPES or not is_id(key):
+        raise BadUserInput(
+            argument,
+            f"`{argument}` is not a cursor of this schema. Pass an `endCursor` or `cursor` as it was given out.",
+        )
+    if type_name != expected:
+        raise BadUserInput(
+            argument, f"`{argument}` is a cursor of a list of {type_name}s; this list holds {expected}s."
+        )
+    return key
+
+
+def _encode(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def _decode(value: str) -> str:
+    """Return the text inside, or nothing where `value` is not exactly what `_encode` makes."""
+    if len(value) > _LONGEST or not value.isascii():
+        return ""
+    try:
+        text = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return text if _encode(text) == value else ""
