@@ -1,0 +1,42 @@
+"""What goes back to the caller: data and public errors. Everything unexpected is masked, and told to `on_internal`."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from graphql import GraphQLError
+
+from gateway.errors import INTERNAL, INTERNAL_MESSAGE, GatewayError
+
+Answer = dict[str, Any]
+
+
+def refusal(errors: Iterable[Exception], code: str) -> Answer:
+    """Return the body for a request that was not executed: errors and no data."""
+    return {"errors": [_refused(error, code) for error in errors]}
+
+
+def public_errors(errors: Iterable[GraphQLError], on_internal: Callable[[Exception], None]) -> list[Answer]:
+    """Return execution errors as the caller may see them, each with its path and its code."""
+    return [_public(error, on_internal) for error in errors]
+
+
+def _refused(error: Exception, code: str) -> Answer:
+    if isinstance(error, GatewayError):
+        return {"message": str(error), "extensions": dict(error.extensions)}
+    message = error.message if isinstance(error, GraphQLError) else INTERNAL_MESSAGE
+    return {"message": message, **_locations(error), "extensions": {"code": code}}
+
+
+def _public(error: GraphQLError, on_internal: Callable[[Exception], None]) -> Answer:
+    cause = error.original_error
+    if isinstance(cause, GatewayError):
+        message, extensions = str(cause), dict(cause.extensions)
+    else:
+        on_internal(cause or error)
+        message, extensions = INTERNAL_MESSAGE, {"code": INTERNAL}
+    return {"message": message, **_locations(error), "path": error.path or [], "extensions": extensions}
+
+
+def _locations(error: Exception) -> Answer:
+    places = error.locations if isinstance(error, GraphQLError) else None
+    return {"locations": [{"line": place.line, "column": place.column} for place in places]} if places else {}

@@ -1,0 +1,62 @@
+"""Every setting: its type, default and a sentence. Read here and nowhere else; README's table is checked against it."""
+
+import difflib
+import os
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "GATEWAY_"
+# Read by the build of the package, not by the gateway.
+_ELSEWHERE = frozenset({"GATEWAY_BUILD_GRAPHIQL"})
+
+
+class Settings(BaseSettings):
+    """The gateway's settings, from environment variables `GATEWAY_<NAME>` or from keyword arguments."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for every interface.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    clever_url: str = Field(
+        "https://api.clever.com", description="Origin of Clever's API, without the version; or that of a sandbox."
+    )
+    clever_version: Literal["v3.0", "v3.1"] = Field("v3.1", description="Version of Clever's API to read.")
+    deadline: float = Field(30.0, gt=0, description="Seconds that one request may take in all.")
+    max_calls: int = Field(1200, ge=1, description="Calls to Clever that one request may make, retries included.")
+    max_body_bytes: int = Field(1_000_000, ge=1, description="Largest request body in bytes.")
+    upstream_timeout: float = Field(20.0, gt=0, description="Seconds that one call to Clever may take.")
+    upstream_concurrency: int = Field(32, ge=1, description="Calls to Clever under way at once.")
+    upstream_max_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest answer taken from Clever, in bytes.")
+    public_introspection: bool = Field(
+        False, description="Whether the schema may be read without a token; on in the demo."
+    )
+    graphiql: bool = Field(False, description="Whether GraphiQL is served at `/graphiql`; on in the demo.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level of what is logged; `debug` adds a line for each call to Clever."
+    )
+    token: SecretStr | None = Field(
+        None, description="Token that the commands `query` and `doctor` send if they are given none; no server uses it."
+    )
+
+    @field_validator("clever_url")
+    @classmethod
+    def _is_an_origin(cls, value: str) -> str:
+        origin = value.rstrip("/")
+        scheme, separator, rest = origin.partition("://")
+        if scheme not in ("http", "https") or not separator or not rest or set(rest) & set("/?#@ "):
+            raise ValueError("must be an origin such as https://api.clever.com, without a path and without the version")
+        return origin
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"{PREFIX}{name.upper()}"
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """Return environment variables that look like settings and are none, each with the likeliest one meant."""
+    known = {variable(name) for name in Settings.model_fields}
+    strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known | _ELSEWHERE)
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strangers}

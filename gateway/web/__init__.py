@@ -1,0 +1,1 @@
+"""HTTP: the GraphQL endpoint, who asks, the operators' routes, and GraphiQL."""

@@ -1,0 +1,127 @@
+"""`/graphql`: GraphQL over HTTP by GET and POST, as a raw ASGI application."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from gateway.access.executor import Access
+from gateway.clever.allowance import Allowance
+from gateway.clever.client import CleverClient
+from gateway.engine.answers import Answer, refusal
+from gateway.engine.executor import Engine, Prepared, Refused, Request
+from gateway.errors import DeadlineExceeded, RequestRefused, Unauthenticated
+from gateway.identity import Tenant
+from gateway.loaders import Loaders
+from gateway.schema.context import Context
+from gateway.web.auth import CHALLENGE, no_token, tenant_of
+from gateway.web.facts import RequestFacts, facts_of
+from gateway.web.negotiation import GRAPHQL_JSON, JSON, choose_media_type
+from gateway.web.parsing import (
+    ClientGone,
+    check_content_type,
+    read_body,
+    request_from_body,
+    request_from_query_string,
+)
+
+# Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
+# that within this time is cut off whole.
+_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointLimits:
+    """What one request may take: seconds, calls to Clever, bytes of its body; and what needs no token."""
+
+    deadline_s: float
+    calls: int
+    body_bytes: int
+    public_introspection: bool
+
+
+class GraphQLEndpoint:
+    """Answers GraphQL requests; each gets loaders of its own."""
+
+    def __init__(self, engine: Engine, client: Callable[[], CleverClient], limits: EndpointLimits) -> None:
+        self._engine = engine
+        self._client = client
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        headers = Headers(scope=scope)
+        facts = facts_of(scope)
+        media_type = choose_media_type(headers.get("accept"))
+        more: dict[str, str] = {}
+        try:
+            if media_type is None:
+                raise RequestRefused("BAD_USER_INPUT", f"Accept `{GRAPHQL_JSON}` or `{JSON}`.", status=406)
+            status, body = await self._answer(scope, receive, headers, media_type, facts)
+        except ClientGone:
+            return
+        except RequestRefused as error:
+            status, body = error.status, refusal([error], error.public_code)
+            if status == 405:
+                more["allow"] = "GET, POST"
+        except Unauthenticated as error:
+            status, body = 401, refusal([error], error.code)
+            more["www-authenticate"] = CHALLENGE
+        facts.error_codes = [error["extensions"]["code"] for error in body.get("errors", ())]
+        await _send(send, status, media_type or JSON, body, more)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, headers: Headers, media_type: str, facts: RequestFacts
+    ) -> tuple[int, Answer]:
+        """Return status and body. Raises RequestRefused, Unauthenticated and ClientGone."""
+        tenant = tenant_of(headers)
+        request = await self._read(scope, receive, headers)
+        if tenant is None and not self._limits.public_introspection:
+            raise no_token()
+        try:
+            prepared = self._engine.prepare(request)
+        except Refused as refused:
+            return (400 if media_type == GRAPHQL_JSON else 200), refused.body
+        if tenant is None and not prepared.only_introspects:
+            raise no_token()
+        return await self._execute(prepared, tenant, facts)
+
+    async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> Request:
+        if scope["method"] == "GET":
+            return request_from_query_string(scope["query_string"])
+        if scope["method"] != "POST":
+            raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
+        check_content_type(headers)
+        return request_from_body(await read_body(receive, headers, self._limits.body_bytes))
+
+    async def _execute(self, prepared: Prepared, tenant: Tenant | None, facts: RequestFacts) -> tuple[int, Answer]:
+        client = self._client()
+        allowance = Allowance(self._limits.deadline_s, self._limits.calls)
+        loaders = Loaders(Access(client, tenant, allowance)) if tenant else None
+        try:
+            async with asyncio.timeout(self._limits.deadline_s + _GRACE_S):
+                return 200, await self._engine.execute(prepared, Context(client.version, loaders))
+        except TimeoutError:
+            error = DeadlineExceeded("The request's time ran out. Ask for fewer rows, or page through them.")
+            return 504, refusal([error], error.code)
+        finally:
+            facts.upstream_calls = allowance.used
+
+
+async def _send(send: Send, status: int, media_type: str, body: Answer, more: dict[str, str]) -> None:
+    encoded = msgspec.json.encode(body)
+    headers = {
+        "content-type": f"{media_type}; charset=utf-8",
+        "content-length": str(len(encoded)),
+        # Children's records: nothing on the way may keep them.
+        "cache-control": "private, no-store",
+        "x-content-type-options": "nosniff",
+        "vary": "Accept, Authorization",
+        **more,
+    }
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": encoded})

@@ -1,0 +1,22 @@
+"""What is known of one HTTP request besides its answer, for the access log: no value that came from the caller."""
+
+from dataclasses import dataclass, field
+
+from starlette.types import Scope
+
+_KEY = "gateway.facts"
+
+
+@dataclass(slots=True)
+class RequestFacts:
+    """The request's id, what it cost and which error codes it got; filled in along the way."""
+
+    request_id: str = ""
+    upstream_calls: int = 0
+    error_codes: list[str] = field(default_factory=list)
+
+
+def facts_of(scope: Scope) -> RequestFacts:
+    """Return the facts of the request that `scope` describes, made on first use."""
+    facts: RequestFacts = scope.setdefault(_KEY, RequestFacts())
+    return facts

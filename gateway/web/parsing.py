@@ -1,0 +1,91 @@
+"""From an HTTP request to a GraphQL request: https://graphql.github.io/graphql-over-http/draft/#sec-Request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.datastructures import Headers, QueryParams
+from starlette.types import Receive
+
+from gateway.engine.executor import Request
+from gateway.errors import BadUserInput, RequestRefused
+
+BAD_REQUEST = BadUserInput.code
+
+
+class ClientGone(Exception):
+    """The caller went away before the request was complete."""
+
+
+async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
+    """Read a request's body of at most `limit` bytes.
+
+    Raises RequestRefused (413) where it is longer, ClientGone where the caller hangs up.
+    """
+    too_large = RequestRefused(BAD_REQUEST, f"The request body is larger than {limit} bytes.", status=413)
+    declared = headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limit:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise too_large
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def check_content_type(headers: Headers) -> None:
+    """Raise RequestRefused (415) unless the body is JSON in UTF-8 and not compressed."""
+    media_type, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
+    charsets = [one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")]
+    if media_type != "application/json" or any(charset not in ("utf-8", "utf8") for charset in charsets):
+        raise RequestRefused(
+            BAD_REQUEST, "Send the request as JSON in UTF-8, with `Content-Type: application/json`.", status=415
+        )
+    if headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        raise RequestRefused(BAD_REQUEST, "Send the request body without compression.", status=415)
+
+
+def request_from_body(body: bytes) -> Request:
+    """Read the JSON body of a POST. Raises RequestRefused where it is not a GraphQL request."""
+    try:
+        sent = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise RequestRefused(BAD_REQUEST, "The request body is not JSON in UTF-8.") from None
+    if isinstance(sent, list):
+        raise RequestRefused(BAD_REQUEST, "Batches of operations are not taken: send them one by one.")
+    if not isinstance(sent, dict):
+        raise RequestRefused(BAD_REQUEST, "The request body must be a JSON object with a `query`.")
+    return _checked(sent)
+
+
+def request_from_query_string(raw: bytes) -> Request:
+    """Read the query string of a GET. Raises RequestRefused where it is not a GraphQL request."""
+    parameters = QueryParams(raw)
+    sent: dict[str, Any] = {name: parameters[name] for name in ("query", "operationName") if name in parameters}
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            try:
+                sent[name] = msgspec.json.decode(parameters[name])
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                raise RequestRefused(BAD_REQUEST, f"`{name}` is not JSON.") from None
+    return _checked(sent)
+
+
+def _checked(sent: Mapping[str, Any]) -> Request:
+    query, name = sent.get("query"), sent.get("operationName")
+    if not isinstance(query, str) or not query.strip():
+        raise RequestRefused(BAD_REQUEST, "`query` is missing: send the GraphQL document in it, as a string.")
+    if name is not None and not isinstance(name, str):
+        raise RequestRefused(BAD_REQUEST, "`operationName` must be a string.")
+    for part in ("variables", "extensions"):
+        if sent.get(part) is not None and not isinstance(sent[part], dict):
+            raise RequestRefused(BAD_REQUEST, f"`{part}` must be an object.")
+    return Request(query, name or None, sent.get("variables"))
