@@ -1,0 +1,111 @@
+"""`demo`: sandbox and gateway in one command, on loopback, with everything turned on that helps exploring."""
+
+import socket
+import subprocess
+import sys
+import time
+import webbrowser
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from gateway.app import create_app
+from gateway.cli.sandbox import Preset, Seed
+from gateway.cli.serving import listen, origin, run
+from gateway.cli.terminal import Failure, out, warn_of_unknown_settings
+from gateway.observability.log import configure_logging
+from gateway.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+TOKEN = "TEST_TOKEN"  # noqa: S105 - Clever's public name for its sandbox's token
+_LONGEST_START_S = 120
+
+
+def demo(
+    preset: Preset = "sandbox",
+    seed: Seed = 1,
+    port: Annotated[int, typer.Option(help="Port of the gateway; 0 takes a free one.")] = 8000,
+    sandbox_port: Annotated[int, typer.Option(help="Port of the sandbox; 0 takes a free one.")] = 8100,
+    open_: Annotated[bool, typer.Option("--open", help="Open GraphiQL in the browser.")] = False,
+) -> None:
+    """Start a simulated Clever and the gateway over it, and explore a school district in GraphiQL."""
+    warn_of_unknown_settings()
+    listener = listen(LOOPBACK, port)
+    upstream_port = sandbox_port or _free_port()
+    upstream = f"http://{LOOPBACK}:{upstream_port}"
+    with _sandbox_process(preset, seed, upstream_port) as process:
+        _wait_until_it_answers(process, upstream)
+        settings = Settings(
+            host=LOOPBACK, port=port, clever_url=upstream, graphiql=True, public_introspection=True, log_level="warning"
+        )
+        configure_logging(settings.log_level)
+
+        def announce() -> None:
+            _print_what_is_where(origin(listener), upstream, preset, seed)
+            if open_:
+                webbrowser.open(f"{origin(listener)}/graphiql")
+
+        run(create_app(settings, demo_token=TOKEN), listener, announce)
+
+
+class _sandbox_process:  # noqa: N801 - used as a context manager
+    """The sandbox in a process of its own, so that its work is not measured as the gateway's."""
+
+    def __init__(self, preset: str, seed: int, port: int) -> None:
+        arguments = ["--preset", preset, "--seed", str(seed), "--port", str(port), "--until-stdin-closes"]
+        self._command = [sys.executable, "-m", "gateway", "sandbox", *arguments]
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603 - our own module
+        return self._process
+
+    def __exit__(self, *_error: Any) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], upstream: str) -> None:
+    until = time.monotonic() + _LONGEST_START_S
+    with httpx.Client(trust_env=False) as client:
+        while time.monotonic() < until:
+            if process.poll() is not None:
+                raise Failure(
+                    "the sandbox ended before it answered; its own message says why.", process.returncode or 1
+                )
+            try:
+                if client.get(f"{upstream}/__sandbox/stats").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+    raise Failure(f"the sandbox did not answer within {_LONGEST_START_S} s.")
+
+
+def _print_what_is_where(gateway: str, upstream: str, preset: str, seed: int) -> None:
+    curl = (
+        f"curl {gateway}/graphql -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/json' "
+        """-d '{"query":"{ district { name schools(first: 3) { nodes { name } } } }"}'"""
+    )
+    lines = (
+        ("GraphiQL", f"{gateway}/graphiql"),
+        ("GraphQL", f"{gateway}/graphql"),
+        ("Token", f"{TOKEN} (also TEST_TOKEN_2 and TEST_TOKEN_3, of two small districts)"),
+        ("Clever", f"{upstream}/v3.1, simulated (preset {preset}, seed {seed})"),
+        ("Try", curl),
+        ("Stop", "Ctrl-C"),
+    )
+    for name, value in lines:
+        out.print(f"{name:<9} {value}", markup=False)

@@ -1,0 +1,87 @@
+"""`doctor`: says in plain words whether the network, the version and the token work, and what the token shows."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from gateway.app import open_client
+from gateway.clever import catalogue
+from gateway.clever.allowance import Allowance
+from gateway.clever.calls import CountCall, first_page
+from gateway.clever.catalogue import EVERYTHING, Resource
+from gateway.clever.client import CleverClient
+from gateway.cli.query import Token
+from gateway.cli.serve import CleverUrl, CleverVersion, given
+from gateway.cli.terminal import Failure, out, warn_of_unknown_settings
+from gateway.errors import GatewayError, Unauthenticated
+from gateway.identity import Tenant
+from gateway.settings import Settings
+
+_COLLECTIONS = (catalogue.SCHOOLS, catalogue.SECTIONS, catalogue.USERS, catalogue.COURSES, catalogue.TERMS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    fine: bool
+    sentence: str
+
+
+def doctor(
+    token: Token = None,
+    clever_url: CleverUrl = None,
+    clever_version: CleverVersion = None,
+    seconds: Annotated[float, typer.Option(help="How long to try.")] = 20.0,
+) -> None:
+    """Check the way to Clever: network, version, token, and what the token shows. Exit 1 where something is amiss."""
+    warn_of_unknown_settings()
+    settings = Settings(**given(token=token, clever_url=clever_url, clever_version=clever_version))
+    findings = asyncio.run(_examine(settings, seconds))
+    for finding in findings:
+        out.print(f"{'ok' if finding.fine else 'NOT OK':<7} {finding.sentence}", markup=False)
+    if not all(finding.fine for finding in findings):
+        raise Failure("something is amiss; see above.")
+
+
+async def _examine(settings: Settings, seconds: float) -> list[_Finding]:
+    where = f"{settings.clever_url}/{settings.clever_version}"
+    if settings.token is None:
+        return [_Finding(False, "No token to check with. Give one with --token or in GATEWAY_TOKEN.")]
+    tenant = Tenant(settings.token.get_secret_value())
+    async with open_client(settings) as client:
+        allowance = Allowance(seconds, calls=20)
+        call = first_page(catalogue.DISTRICT_LIST, None, EVERYTHING, 1)
+        try:
+            page = await client.page(tenant, call, allowance)
+        except Unauthenticated as error:
+            return [_Finding(True, f"{where} answers."), _Finding(False, str(error))]
+        except GatewayError as error:
+            return [_Finding(False, str(error))]
+        if page is None:
+            return [
+                _Finding(
+                    False,
+                    f"{where} answers, but serves no districts. Either the address or the version is wrong, or the "
+                    "token is not a district-app token.",
+                )
+            ]
+        findings = [_Finding(True, f"{where} answers."), _Finding(True, "The token is accepted.")]
+        findings += [_Finding(True, _about(district)) for district in page.records]
+        findings += [await _count(client, tenant, rows, allowance) for rows in _COLLECTIONS]
+        return findings
+
+
+def _about(district: Any) -> str:
+    state = f", sync state {district.state}" if district.state else ""
+    return f"The token shows the district {district.name or '(without a name)'}, {district.id}{state}."
+
+
+async def _count(client: CleverClient, tenant: Tenant, rows: Resource, allowance: Allowance) -> _Finding:
+    try:
+        count = await client.count(tenant, CountCall(rows), allowance)
+    except GatewayError as error:
+        return _Finding(False, f"{rows.name}: {error}")
+    if count is None:
+        return _Finding(False, f"{rows.name}: no access. The app needs Secure Sync, and the district must share them.")
+    return _Finding(True, f"{rows.name}: {count} shared.")

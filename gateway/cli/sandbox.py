@@ -1,0 +1,59 @@
+"""`sandbox`: our simulator of Clever, on its own."""
+
+import os
+import sys
+import threading
+from typing import Annotated
+
+import click
+import typer
+
+from gateway import sandbox as simulator
+from gateway.cli.serving import listen, origin, run
+from gateway.cli.terminal import Failure, err, out, progress_bar
+
+Preset = Annotated[str, typer.Option(help="Size of the first district.", click_type=click.Choice(simulator.PRESETS))]
+Seed = Annotated[int, typer.Option(help="The same seed makes the same districts.")]
+
+
+def sandbox(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8100,
+    preset: Preset = "sandbox",
+    seed: Seed = 1,
+    rate_limit: Annotated[int, typer.Option(min=1, help="Calls a minute and token.")] = 1200,
+    no_rate_limit: Annotated[bool, typer.Option("--no-rate-limit", help="Do not limit calls.")] = False,
+    until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
+) -> None:
+    """Serve a Clever in a box: generated districts behind Clever's own API, quirks and limits included."""
+    listener = listen(host, port, "--sandbox-port" if until_stdin_closes else "--port")
+    if until_stdin_closes:
+        _stop_with_parent()
+    with progress_bar() as on_progress:
+        app = simulator.create_app(
+            preset, seed, rate_limit=None if no_rate_limit else rate_limit, on_progress=on_progress
+        )
+
+    def announce() -> None:
+        if until_stdin_closes:
+            return
+        out.print(f"Clever's API, simulated, at {origin(listener)}/v3.1 and /v3.0 (preset {preset}, seed {seed})")
+        for district in app.describe():
+            out.print(f"  {district.token:<14} {district.name} ({district.preset})", markup=False)
+        out.print(f"Try: curl -H 'Authorization: Bearer TEST_TOKEN' {origin(listener)}/v3.1/schools", markup=False)
+
+    try:
+        run(app, listener, announce)
+    except Failure:
+        err.print("The sandbox could not start.")
+        raise
+
+
+def _stop_with_parent() -> None:
+    """End this process when the one that started it is gone, however it ended: its end of our stdin closes then."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()

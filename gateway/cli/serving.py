@@ -1,0 +1,67 @@
+"""Running an ASGI application on a port: bound first, so that a taken port is a sentence and not a stack of logs."""
+
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from gateway.cli.terminal import Failure
+
+
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
+    """Return a socket that listens on `host:port`; port 0 takes a free one.
+
+    Raises Failure where that cannot be.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # On Windows this option would let two servers share a port.
+        if hasattr(socket, "AF_UNIX"):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or type(error).__name__
+        raise Failure(f"cannot listen on {host}:{port} ({reason}). Choose another port with {option}.") from None
+    return listener
+
+
+def origin(listener: socket.socket) -> str:
+    """Return the origin at which a listening socket is reached from this machine."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(app: Any, listener: socket.socket, on_started: Callable[[], None]) -> None:
+    """Serve until told to stop by SIGINT or SIGTERM; raise Failure where the application does not start."""
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                on_started()
+
+    config = uvicorn.Config(
+        app, http="httptools", access_log=False, log_config=None, server_header=False, date_header=True, lifespan="on"
+    )
+    server = Server(config)
+    # uvicorn raises the signal again once it has drained; by then there is nothing left to interrupt.
+    previous = {name: signal.signal(name, _already_stopping) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for name, handler in previous.items():
+            signal.signal(name, handler)
+    if not server.started:
+        raise Failure("the server did not start; the lines above say why.")
+
+
+def _already_stopping(_signal: int, _frame: Any) -> None:
+    """Let the process end in its own time."""
