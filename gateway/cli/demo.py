@@ -1,6 +1,5 @@
 """`demo`: sandbox and gateway in one command, on loopback, with everything turned on that helps exploring."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -32,7 +31,7 @@ def demo(
     """Start a simulated Clever and the gateway over it, and explore a school district in GraphiQL."""
     warn_of_unknown_settings()
     listener = listen(LOOPBACK, port)
-    upstream_port = sandbox_port or _free_port()
+    upstream_port = _usable_port(sandbox_port)
     upstream = f"http://{LOOPBACK}:{upstream_port}"
     with _sandbox_process(preset, seed, upstream_port) as process:
         _wait_until_it_answers(process, upstream)
@@ -70,11 +69,11 @@ class _sandbox_process:  # noqa: N801 - used as a context manager
             self._process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _usable_port(port: int) -> int:
+    """Return a port that the sandbox can take; what already listens there must not pass for it."""
+    with listen(LOOPBACK, port, "--sandbox-port") as probe:
+        found: int = probe.getsockname()[1]
+        return found
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], upstream: str) -> None:

@@ -5,14 +5,25 @@ import sys
 import threading
 from typing import Annotated
 
-import click
 import typer
 
 from gateway import sandbox as simulator
 from gateway.cli.serving import listen, origin, run
-from gateway.cli.terminal import Failure, err, out, progress_bar
+from gateway.cli.terminal import out, progress_bar
 
-Preset = Annotated[str, typer.Option(help="Size of the first district.", click_type=click.Choice(simulator.PRESETS))]
+
+def _known_preset(preset: str) -> str:
+    if preset not in simulator.PRESETS:
+        raise typer.BadParameter(f"{preset!r} is none of {', '.join(simulator.PRESETS)}")
+    return preset
+
+
+Preset = Annotated[
+    str,
+    typer.Option(
+        help=f"Size of the first district: {', '.join(simulator.PRESETS)}.", metavar="NAME", callback=_known_preset
+    ),
+]
 Seed = Annotated[int, typer.Option(help="The same seed makes the same districts.")]
 
 
@@ -26,7 +37,7 @@ def sandbox(
     until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
 ) -> None:
     """Serve a Clever in a box: generated districts behind Clever's own API, quirks and limits included."""
-    listener = listen(host, port, "--sandbox-port" if until_stdin_closes else "--port")
+    listener = listen(host, port)
     if until_stdin_closes:
         _stop_with_parent()
     with progress_bar() as on_progress:
@@ -42,11 +53,7 @@ def sandbox(
             out.print(f"  {district.token:<14} {district.name} ({district.preset})", markup=False)
         out.print(f"Try: curl -H 'Authorization: Bearer TEST_TOKEN' {origin(listener)}/v3.1/schools", markup=False)
 
-    try:
-        run(app, listener, announce)
-    except Failure:
-        err.print("The sandbox could not start.")
-        raise
+    run(app, listener, announce)
 
 
 def _stop_with_parent() -> None:

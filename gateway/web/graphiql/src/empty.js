@@ -1,0 +1,1 @@
+// Stands in for an optional package that nothing here uses.

@@ -1,0 +1,41 @@
+// GraphiQL under the token bar. Everything it needs to know about the server is in the page's <meta> tags.
+import './workers.js';
+import { GraphiQL } from 'graphiql';
+import { createElement } from 'react';
+import { createRoot } from 'react-dom/client';
+import { explorer } from './explorer.js';
+import { createFetcher } from './fetcher.js';
+import { createTokenBar } from './token-bar.js';
+
+const setting = (name) => document.querySelector(`meta[name="${name}"]`).content;
+
+export function start(examples) {
+  const endpoint = new URL(setting('graphql-endpoint'), location.href).href;
+  const root = createRoot(document.getElementById('graphiql'));
+  let schemaLoaded = false;
+
+  const bar = createTokenBar({
+    initial: setting('demo-token'),
+    onChange() {
+      if (!schemaLoaded) render();
+    },
+  });
+
+  const options = {
+    // No history: it would keep the Headers editor, and so a token, in the browser's storage.
+    plugins: [explorer],
+    shouldPersistHeaders: false,
+    defaultTabs: examples,
+    defaultEditorToolsVisibility: 'variables',
+    onSchemaChange() {
+      schemaLoaded = true;
+    },
+  };
+
+  // GraphiQL asks for the schema whenever its fetcher is another one.
+  function render() {
+    root.render(createElement(GraphiQL, { ...options, fetcher: createFetcher({ endpoint, bar }) }));
+  }
+
+  render();
+}
