@@ -62,7 +62,7 @@ def main() -> None:
     except ValidationError as error:
         for problem in error.errors():
             name = str(problem["loc"][0]) if problem["loc"] else ""
-            say_error(f"{variable(name)} (or its option): {problem['msg']}.")
+            say_error(f"{variable(name)} (or its option): {problem['msg'].removeprefix('Value error, ')}.")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -34,10 +34,10 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the gateway; callers bring their own Clever tokens. Settings: GATEWAY_* variables, see README."""
+    warn_of_unknown_settings()
     settings = Settings(
         **given(host=host, port=port, clever_url=clever_url, clever_version=clever_version, graphiql=graphiql)
     )
-    warn_of_unknown_settings()
     configure_logging(settings.log_level)
     listener = listen(settings.host, settings.port)
 

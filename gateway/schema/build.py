@@ -1,5 +1,6 @@
 """The schema, built from the types, and its printed form."""
 
+import re
 from functools import cache
 
 import strawberry
@@ -9,6 +10,8 @@ from gateway.schema.fields import read_attribute
 from gateway.schema.query import Query
 from gateway.schema.scalars import SCALARS
 
+_SPECIFIED_BY = re.compile(r' @specifiedBy\(url: "[^"]*"\)')
+
 
 @cache
 def build_schema() -> strawberry.Schema:
@@ -17,5 +20,9 @@ def build_schema() -> strawberry.Schema:
 
 
 def print_schema() -> str:
-    """Return the schema in GraphQL's schema language, as `schema.graphql` holds it."""
-    return build_schema().as_str().rstrip() + "\n"
+    """Return the schema in GraphQL's schema language, as `schema.graphql` holds it.
+
+    `@specifiedBy` is left to introspection (`specifiedByURL`) and to the scalars' descriptions: tools that compare a
+    served schema with a file introspect without it, and would report a drift that is none.
+    """
+    return _SPECIFIED_BY.sub("", build_schema().as_str()).rstrip() + "\n"

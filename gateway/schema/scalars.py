@@ -21,14 +21,17 @@ def _output_only(_value: Any) -> Any:
 
 DATE = strawberry.scalar(
     name="Date",
-    description="A day, as in `2026-08-17` (RFC 3339 full-date).",
+    description="A day, as in `2026-08-17` (RFC 3339 full-date): https://scalars.graphql.org/andimarek/local-date",
     specified_by_url="https://scalars.graphql.org/andimarek/local-date",
     serialize=date.isoformat,
     parse_value=_output_only,
 )
 DATE_TIME = strawberry.scalar(
     name="DateTime",
-    description="A moment in UTC, as in `2026-08-17T09:30:00Z` (RFC 3339 date-time).",
+    description=(
+        "A moment in UTC, as in `2026-08-17T09:30:00Z` (RFC 3339 date-time): "
+        "https://scalars.graphql.org/andimarek/date-time"
+    ),
     specified_by_url="https://scalars.graphql.org/andimarek/date-time",
     serialize=_write_datetime,
     parse_value=_output_only,

@@ -1,0 +1,159 @@
+"""The sandbox as an ASGI application: who calls, how often they may, and which page answers.
+
+Raw ASGI rather than a framework, so that the sandbox is never what a benchmark of its clients measures.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import quote
+
+from . import oauth
+from .answers import LIMITED, UNKNOWN_TOKEN, Answer, Headers, finished, json, no_route
+from .api import Call, answer, read_call
+from .limits import Allowance, RateWindows, Stats
+from .memo import PageMemo
+from .presets import SIZES
+from .tables import Record
+from .tokens import Kind, bearer, grants, token_of
+from .world import DistrictInfo, Progress, World, build
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_DISTRICTS = 100
+
+
+class SandboxApp:
+    """Clever's Data API over generated districts, as an ASGI application."""
+
+    def __init__(self, worlds: list[World], rate_limit: int | None, clock: Callable[[], float]) -> None:
+        self._worlds = {token_of(index): world for index, world in enumerate(worlds)}
+        self._grants = grants(worlds)
+        self._windows = None if rate_limit is None else RateWindows(rate_limit, clock)
+        self._stats = Stats()
+        self._memo = PageMemo()
+
+    @property
+    def user_tokens(self) -> dict[str, str]:
+        """User tokens of the first district's people, with their user ids."""
+        return {token: grant.user_id for token, grant in self._grants.items() if grant.kind is Kind.USER}
+
+    def describe(self) -> list[DistrictInfo]:
+        """Describe every district, in the order of their tokens."""
+        return [world.info(token) for token, world in self._worlds.items()]
+
+    def records(self, token: str) -> Mapping[str, Mapping[str, Record]]:
+        """Return a district's shared records as v3.1 dicts, decoded anew: collection -> id -> record."""
+        return {name: table.decoded() for name, table in self._worlds[token].tables.items()}
+
+    def unshared(self, token: str) -> Mapping[str, Mapping[str, Record]]:
+        """Return the records others refer to but the app may not see: collection -> id -> record."""
+        return self._worlds[token].unshared
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP call, or answer the server's lifespan messages."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "http":
+            status, headers, body = self.respond(scope)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    def respond(self, scope: Scope) -> tuple[int, Headers, bytes]:
+        """Return status, headers and body for an HTTP scope."""
+        path = _raw_path(scope)
+        query = scope["query_string"].decode("latin-1")
+        method = scope["method"]
+        asked: dict[bytes, bytes] = dict(scope["headers"])
+        if path.startswith("/__sandbox/"):
+            return finished(self._console(method, path), None, {})
+        if path.startswith("/oauth/"):
+            return finished(oauth.answer(path, query, method, asked, self._grants), None, asked)
+        allowance, reply = self._data(read_call(method, path, query), bearer(asked.get(b"authorization")))
+        return finished(reply, allowance, asked)
+
+    def _data(self, call: Call, token: str | None) -> tuple[Allowance | None, Answer]:
+        template = call.template
+        if template is not None:
+            self._stats.calls[template] += 1
+        grant = None if token is None else self._grants.get(token)
+        if grant is None:
+            stranger = UNKNOWN_TOKEN if template or call.identity else no_route(call.method, call.path)
+            return (None if self._windows is None else self._windows.untouched()), stranger
+        allowance = None if self._windows is None else self._windows.take(grant.token)
+        if allowance is not None and not allowance.granted:
+            self._stats.limited += 1
+            return allowance, LIMITED
+        if call.route is None:
+            return allowance, answer(call, grant)
+        key = (grant.token, call.path, call.query)
+        return allowance, self._memo.get(key) or self._memo.keep(key, answer(call, grant))
+
+    def _console(self, method: str, path: str) -> Answer:
+        match method, path:
+            case "GET", "/__sandbox/stats":
+                return json(200, {"calls": dict(sorted(self._stats.calls.items())), "limited": self._stats.limited})
+            case "POST", "/__sandbox/reset":
+                self._stats.forget()
+                if self._windows is not None:
+                    self._windows.forget()
+                return json(200, {"reset": True})
+            case "GET", "/__sandbox/districts":
+                return json(200, {"districts": self.describe(), "user_tokens": self.user_tokens})
+        return no_route(method, path)
+
+
+def _raw_path(scope: Scope) -> str:
+    """Return the path as it was sent, below the place where the application is mounted."""
+    raw = scope.get("raw_path")
+    path: str = raw.decode("latin-1") if raw else quote(scope["path"])
+    root: str = scope.get("root_path", "")
+    return path.removeprefix(root) if root else path
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def create_app(
+    preset: str = "sandbox",
+    seed: int = 1,
+    *,
+    districts: int = 3,
+    rate_limit: int | None = 1200,
+    clock: Callable[[], float] = time.time,
+    on_progress: Progress | None = None,
+) -> SandboxApp:
+    """Generate districts and return the application that serves them.
+
+    The first district has the size of `preset`, all others are tiny. `rate_limit` is calls a minute and token,
+    `None` for no limit. `on_progress` hears a sentence and a fraction of the whole, 0 to 1.
+    """
+    if preset not in SIZES:
+        raise ValueError(f"unknown preset {preset!r}; there are: {', '.join(SIZES)}")
+    if not 1 <= districts <= MAX_DISTRICTS:
+        raise ValueError(f"districts must be from 1 to {MAX_DISTRICTS}")
+    presets = [preset, *["tiny"] * (districts - 1)]
+    whole = sum(SIZES[name].students for name in presets)
+    worlds: list[World] = []
+    done = 0
+    for index, name in enumerate(presets):
+        share = SIZES[name].students / whole
+
+        def progress(sentence: str, part: float, done: float = done / whole, share: float = share) -> None:
+            if on_progress is not None:
+                on_progress(sentence, done + share * part)
+
+        worlds.append(build(name, seed, index, progress))
+        done += SIZES[name].students
+    if on_progress is not None:
+        on_progress("The sandbox is ready", 1.0)
+    return SandboxApp(worlds, rate_limit, clock)
