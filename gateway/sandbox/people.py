@@ -122,7 +122,7 @@ class People:
         pen.maybe(role, "state_id", str(rng.randrange(10**8, 10**9)))
         pen.maybe(role, "gender", rng.choice(GENDERS), 0.05, 0.05)
         born_in = SCHOOL_YEAR_END - 5 - level
-        pen.maybe(role, "dob", f"{rng.randrange(1, 13)}/{rng.randrange(1, 29)}/{born_in}", 0.04, 0.02)
+        pen.maybe(role, "dob", f"{rng.randrange(1, 13)}/{rng.randrange(1, 29)}/{born_in}", 0.05, 0.05)
         pen.maybe(role, "race", rng.choice(RACES))
         pen.maybe(role, "hispanic_ethnicity", rng.choice(YES_NO))
         pen.maybe(role, "ell_status", rng.choice(YES_NO), 0.2, 0.2)
