@@ -17,6 +17,15 @@ from tests.servers import running
 
 TOKEN = "TEST_TOKEN"
 
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With `NO_SKIPS` in the environment, fail a run that skipped anything."""
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("NO_SKIPS") and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("NO_SKIPS is set, and tests were skipped.", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 # The tests' own settings are the only ones.
 for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
     del os.environ[name]

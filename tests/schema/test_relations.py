@@ -65,7 +65,7 @@ def free(_joins: Joins, _parents: list[Record]) -> dict[str, int]:
 
 def shared(joins: Joins, collection: str, *keys: str | None) -> list[str]:
     """Keep those ids that can be seen, in order and without repeats."""
-    return [key for key in dict.fromkeys(keys) if key in joins.records[collection]]
+    return [key for key in dict.fromkeys(keys) if key and key in joins.records[collection]]
 
 
 def holds(*names: str) -> Callable[[Record], bool]:
