@@ -1,11 +1,11 @@
 """create_app(settings): the composition root, and the only place that sees every layer."""
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -13,16 +13,21 @@ from starlette.routing import Route
 
 from gateway import __version__
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
+from gateway.engine.answers import refusal
 from gateway.engine.executor import Engine
+from gateway.errors import INTERNAL
+from gateway.observability import metrics as prometheus
 from gateway.observability.log import log_call, log_internal, log_request
+from gateway.observability.metrics import Metrics
 from gateway.schema.build import build_schema
 from gateway.settings import Settings
 from gateway.web.endpoint import EndpointLimits, GraphQLEndpoint
+from gateway.web.facts import facts_of
 from gateway.web.graphiql_page import graphiql_routes
-from gateway.web.middleware import AccessLog, RequestDone, RequestIds
+from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
 from gateway.web.ops import ops_routes
 
-ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz"})
+ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics"})
 
 
 def create_app(
@@ -30,6 +35,7 @@ def create_app(
 ) -> Starlette:
     """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one."""
     client: CleverClient | None = None
+    metrics = Metrics()
 
     def the_client() -> CleverClient:
         if client is None:
@@ -39,9 +45,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         nonlocal client
-        async with open_client(settings, transport) as client:
+        async with open_client(settings, transport, metrics.on_call) as client:
             yield
         client = None
+
+    def on_request(done: RequestDone) -> None:
+        metrics.on_request(done)
+        log_request(done)
 
     engine = Engine(build_schema()._schema, on_internal=log_internal)
     limits = EndpointLimits(
@@ -53,36 +63,45 @@ def create_app(
     graphiql = graphiql_routes(demo_token=demo_token) if settings.graphiql else []
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(engine, the_client, limits)),
+            Route("/graphql", GraphQLEndpoint(engine, the_client, limits, on_internal=log_internal)),
             Route("/", _front_door(settings.graphiql)),
-            *ops_routes(lambda: client is not None),
+            *ops_routes(lambda: client is not None, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
         ],
-        middleware=[Middleware(RequestIds), Middleware(AccessLog, on_request=_on_request, routes=ROUTES)],
-        exception_handlers={404: _not_found, Exception: _unexpected},
+        middleware=[Middleware(RequestIds), Middleware(AccessLog, on_request=on_request, routes=ROUTES)],
+        exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
 
 
-def open_client(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> CleverClient:
+def open_client(
+    settings: Settings,
+    transport: httpx.AsyncBaseTransport | None = None,
+    on_call: Callable[[CallSent], None] = lambda _sent: None,
+) -> CleverClient:
     """Build the client of Clever that the settings describe; to be entered by the caller."""
     limits = ClientLimits(
         timeout_s=settings.upstream_timeout,
         concurrency=settings.upstream_concurrency,
         max_bytes=settings.upstream_max_bytes,
     )
-    return CleverClient(
-        settings.clever_url, settings.clever_version, limits=limits, transport=transport, on_call=_on_call
-    )
+    if transport is None and on_this_machine(settings.clever_url):
+        # A proxy named in the environment is for the world outside.
+        slots = settings.upstream_concurrency
+        transport = httpx.AsyncHTTPTransport(
+            limits=httpx.Limits(max_connections=slots, max_keepalive_connections=slots)
+        )
 
-
-def _on_call(sent: CallSent) -> None:
-    if logging.getLogger("gateway").isEnabledFor(logging.DEBUG):
+    def told(sent: CallSent) -> None:
+        on_call(sent)
         log_call(sent)
 
+    return CleverClient(settings.clever_url, settings.clever_version, limits=limits, transport=transport, on_call=told)
 
-def _on_request(done: RequestDone) -> None:
-    log_request(done)
+
+def on_this_machine(url: str) -> bool:
+    """Say whether a URL leads to the loopback interface. Raises httpx.InvalidURL where it is none."""
+    return httpx.URL(url).host in ("127.0.0.1", "::1", "localhost")
 
 
 def _front_door(graphiql: bool) -> Callable[[Request], Awaitable[Response]]:
@@ -96,12 +115,13 @@ def _front_door(graphiql: bool) -> Callable[[Request], Awaitable[Response]]:
     return front_door
 
 
-async def _not_found(_request: Request, _error: Exception) -> Response:
-    return JSONResponse({"errors": [{"message": "There is nothing at this path; the endpoint is /graphql."}]}, 404)
+async def _elsewhere(_request: Request, error: Exception) -> Response:
+    """Answer a path that is none of ours, or a method that it does not take."""
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
+    problem = "Nothing is at this path" if status == 404 else "This path does not take this method"
+    return JSONResponse({"errors": [{"message": f"{problem}; the GraphQL endpoint is /graphql."}]}, status, headers)
 
 
-async def _unexpected(_request: Request, error: Exception) -> Response:
+async def _unexpected(request: Request, error: Exception) -> Response:
     log_internal(error)
-    return JSONResponse(
-        {"errors": [{"message": "Internal error", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]}, 500
-    )
+    return JSONResponse(refusal([error], INTERNAL), 500, {REQUEST_ID: facts_of(request.scope).request_id})

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -11,22 +12,26 @@ PREFIX = "GATEWAY_"
 # Read by the build of the package, not by the gateway.
 _ELSEWHERE = frozenset({"GATEWAY_BUILD_GRAPHIQL"})
 
+_ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
+
 
 class Settings(BaseSettings):
     """The gateway's settings, from environment variables `GATEWAY_<NAME>` or from keyword arguments."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for every interface.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; `0.0.0.0` for every interface.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     clever_url: str = Field(
         "https://api.clever.com", description="Origin of Clever's API, without the version; or that of a sandbox."
     )
     clever_version: Literal["v3.0", "v3.1"] = Field("v3.1", description="Version of Clever's API to read.")
-    deadline: float = Field(30.0, gt=0, description="Seconds that one request may take in all.")
+    deadline: float = Field(30.0, gt=0, allow_inf_nan=False, description="Seconds that one request may take in all.")
     max_calls: int = Field(1200, ge=1, description="Calls to Clever that one request may make, retries included.")
     max_body_bytes: int = Field(1_000_000, ge=1, description="Largest request body in bytes.")
-    upstream_timeout: float = Field(20.0, gt=0, description="Seconds that one call to Clever may take.")
+    upstream_timeout: float = Field(
+        20.0, gt=0, allow_inf_nan=False, description="Seconds that one call to Clever may take."
+    )
     upstream_concurrency: int = Field(32, ge=1, description="Calls to Clever under way at once.")
     upstream_max_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest answer taken from Clever, in bytes.")
     public_introspection: bool = Field(
@@ -43,11 +48,19 @@ class Settings(BaseSettings):
     @field_validator("clever_url")
     @classmethod
     def _is_an_origin(cls, value: str) -> str:
-        origin = value.rstrip("/")
-        scheme, separator, rest = origin.partition("://")
-        if scheme not in ("http", "https") or not separator or not rest or set(rest) & set("/?#@ "):
+        origin = value.strip().rstrip("/")
+        shape = _ORIGIN.fullmatch(origin)
+        if shape is None or not 0 < int(shape[1] or 443) <= 65535:
             raise ValueError("must be an origin such as https://api.clever.com, without a path and without the version")
         return origin
+
+    @field_validator("token")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value().strip() if value else ""
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError("must be one line of ASCII characters, as every token is")
+        return SecretStr(token) if token else None
 
 
 def variable(name: str) -> str:
@@ -57,6 +70,12 @@ def variable(name: str) -> str:
 
 def unknown_variables() -> dict[str, str | None]:
     """Return environment variables that look like settings and are none, each with the likeliest one meant."""
-    known = {variable(name) for name in Settings.model_fields}
-    strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known | _ELSEWHERE)
-    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strangers}
+    # Names are read without regard to case.
+    known = {name.upper() for name in Settings.model_fields}
+    found = {name: name.upper().removeprefix(PREFIX) for name in sorted(os.environ) if name.upper().startswith(PREFIX)}
+    unknown: dict[str, str | None] = {}
+    for name, short in found.items():
+        if short not in known and name not in _ELSEWHERE:
+            meant = difflib.get_close_matches(short, known, n=1)
+            unknown[name] = variable(meant[0]) if meant else None
+    return unknown

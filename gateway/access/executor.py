@@ -4,7 +4,7 @@ A failing call is the result of its own want alone; whatever a page brings is re
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from gateway.clever.allowance import Allowance
 from gateway.clever.calls import LAST, MAX_LIMIT, CountCall, ListCall, RecordCall, first_page
 from gateway.clever.catalogue import Relation, Resource
 from gateway.clever.client import CleverClient
-from gateway.clever.decode import Page
+from gateway.clever.decode import Page, ascending
 from gateway.clever.records import Record
 from gateway.clever.values import is_id
 from gateway.errors import Forbidden, QueryTooComplex
@@ -33,7 +33,7 @@ class Access:
         self._tenant = tenant
         self._allowance = allowance
         self._memory = RequestMemory()
-        self._look_ups: dict[RecordCall, asyncio.Task[Record | None]] = {}
+        self._started: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def records(self, calls: Sequence[RecordCall]) -> Mapping[RecordCall, Record | Exception | None]:
         """Look records up by id; None for one that Clever has none to show of."""
@@ -51,9 +51,7 @@ class Access:
     async def _record(self, call: RecordCall) -> Record | None:
         if self._memory.knows(call.rows, call.id) or not is_id(call.id):
             return self._memory.find(call.rows, call.id)
-        if call not in self._look_ups:
-            self._look_ups[call] = asyncio.create_task(self._look_up(call))
-        return await asyncio.shield(self._look_ups[call])
+        return await self._once(call, lambda: self._look_up(call))
 
     async def _look_up(self, call: RecordCall) -> Record | None:
         record = await self._client.record(self._tenant, call, self._allowance)
@@ -65,7 +63,7 @@ class Access:
 
     async def _rows(self, one: Want, path: Path) -> Rows:
         if path is Path.EMPTY:
-            return Rows()
+            return cut((), one.window)
         if path is Path.HELD:
             return cut(self._memory.lists[one.list_key], one.window)
         if path is Path.REFERENCES:
@@ -81,9 +79,8 @@ class Access:
             return len(held)
         try:
             if counted(one.relation):
-                count = await self._client.count(
-                    self._tenant, CountCall(one.relation.rows, one.selection.role), self._allowance
-                )
+                call = CountCall(one.relation.rows, one.selection.role)
+                count = await self._once(call, lambda: self._client.count(self._tenant, call, self._allowance))
                 if count is None:
                     raise no_access(one.relation.rows)
                 return count
@@ -109,10 +106,13 @@ class Access:
 
     async def _whole_list(self, one: Want) -> tuple[Record, ...]:
         """Read a list to its end in the largest pages there are, and remember it."""
-        everything = replace(one, window=Window(limit=MAX_LIMIT))
-        found, _ = await self._read(everything, enough=None)
-        self._memory.lists[one.list_key] = tuple(found)
-        return self._memory.lists[one.list_key]
+
+        async def read() -> tuple[Record, ...]:
+            found, _ = await self._read(replace(one, window=Window(limit=MAX_LIMIT)), enough=None)
+            self._memory.lists[one.list_key] = tuple(found)
+            return self._memory.lists[one.list_key]
+
+        return await self._once(one.list_key, read)
 
     async def _follow_link(self, one: Want) -> Rows:
         window = one.window
@@ -141,10 +141,17 @@ class Access:
             if len(kept) < len(page.records) and enough is not None:
                 enough = limit + 1
             found = [*kept, *found] if window.backward else [*found, *kept]
-            onward = page.prev if window.backward else page.next
-            if onward is None or (enough is not None and len(found) >= enough):
-                return found, onward is not None
-            call = replace(call, before=onward) if window.backward else replace(call, after=onward)
+            if page.onward is None or (enough is not None and len(found) >= enough):
+                # Each page is in order and without repeats; pages that overlap need not be.
+                return list(ascending(found)), page.onward is not None
+            call = replace(call, before=page.onward) if window.backward else replace(call, after=page.onward)
+
+    async def _once(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, V]]) -> V:
+        """Do for the whole request what several wants may need at the same time, whoever of them is cancelled."""
+        if key not in self._started:
+            self._started[key] = asyncio.create_task(start())
+        found: V = await asyncio.shield(self._started[key])
+        return found
 
     async def _page(self, call: ListCall, relation: Relation) -> Page:
         """Read one page; no list on a known record is an empty list, no list at all is a lack of access."""

@@ -5,8 +5,10 @@ Redirects are never followed and `next` links never leave their list; every wait
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Literal, Self
 
@@ -20,7 +22,6 @@ from gateway.clever.retry import RETRYABLE, Backoff
 from gateway.errors import (
     DeadlineExceeded,
     Unauthenticated,
-    UpstreamError,
     UpstreamInvalidResponse,
     UpstreamRateLimited,
     UpstreamTimeout,
@@ -86,6 +87,8 @@ class CleverClient:
                 max_connections=self._limits.concurrency, max_keepalive_connections=self._limits.concurrency
             ),
             headers={"accept": "application/json"},
+            # One client asks for every tenant: no cookie may pass from one to the next.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
 
     async def __aenter__(self) -> Self:
@@ -103,18 +106,22 @@ class CleverClient:
         Raises Unauthenticated, UpstreamError and its kinds, DeadlineExceeded, QueryTooComplex.
         """
         body = await self._get(tenant, call, allowance)
-        return None if body is None else decode_record(call.rows, body)
+        if body is None:
+            return None
+        found = decode_record(call.rows, body)
+        if found.id != call.id:
+            raise UpstreamInvalidResponse(
+                f"Clever answered GET {call.template} with another record than the one asked."
+            )
+        return found
 
     async def page(self, tenant: Tenant, call: ListCall, allowance: Allowance) -> Page | None:
         """Read one page; None where Clever shows no such list (404). Raises as `record` does."""
         body = await self._get(tenant, call, allowance)
         if body is None:
             return None
-        page = decode_page(call.rows, body, f"/{self.version}{call.path}")
-        circles = page.next is not None and call.after is not None and page.next <= call.after
-        if call.before not in (None, LAST) and page.prev is not None:
-            circles = page.prev >= str(call.before)
-        if circles:
+        page = decode_page(call.rows, body, f"/{self.version}{call.path}", "prev" if call.before else "next")
+        if page.onward is not None and _leads_back(page.onward, call):
             raise UpstreamInvalidResponse("A list of pages led back to an earlier page; it was not followed.")
         return page
 
@@ -127,11 +134,10 @@ class CleverClient:
         """Return the body of a good answer, None for 404; try again where that can help."""
         backoff = self._limits.backoff
         for attempt in range(1, backoff.tries + 1):
-            await self._wait_for_window(tenant, allowance)
             last = attempt == backoff.tries
             try:
                 answer = await self._send(tenant, call, allowance, attempt)
-            except UpstreamError:
+            except (UpstreamTimeout, UpstreamUnavailable):
                 if last or allowance.seconds_left <= 0:
                     raise
                 await self._pause(backoff.after_failure(attempt), allowance)
@@ -149,7 +155,7 @@ class CleverClient:
 
     async def _send(self, tenant: Tenant, call: Call, allowance: Allowance, attempt: int) -> _Answer:
         """Send one GET within this call's own time and the request's."""
-        async with self._slots:
+        async with self._turn(tenant, allowance):
             allowance.spend_call()
             seconds = min(self._limits.timeout_s, allowance.seconds_left)
             started = time.perf_counter()
@@ -161,12 +167,12 @@ class CleverClient:
                 status, size = answer.status, len(answer.body)
             except TimeoutError:
                 if seconds < self._limits.timeout_s:
-                    raise DeadlineExceeded(
-                        "The request's time ran out while Clever was being asked. Ask for fewer rows, or try again."
-                    ) from None
+                    raise _out_of_time() from None
                 raise self._too_slow(call) from None
             except httpx.TimeoutException:
                 raise self._too_slow(call) from None
+            except httpx.DecodingError:
+                raise not_clever() from None
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise UpstreamUnavailable(
                     f"Clever could not be reached at {self.origin} ({type(error).__name__}). "
@@ -197,6 +203,24 @@ class CleverClient:
             "GATEWAY_UPSTREAM_TIMEOUT."
         )
 
+    @asynccontextmanager
+    async def _turn(self, tenant: Tenant, allowance: Allowance) -> AsyncIterator[None]:
+        """Hold a slot, taken within the request's time and while the tenant's rate window is open."""
+        while True:
+            await self._wait_for_window(tenant, allowance)
+            try:
+                async with asyncio.timeout(allowance.seconds_left):
+                    await self._slots.acquire()
+            except TimeoutError:
+                raise _out_of_time() from None
+            if tenant not in self._closed_until:
+                break
+            self._slots.release()
+        try:
+            yield
+        finally:
+            self._slots.release()
+
     async def _pause(self, seconds: float, allowance: Allowance) -> None:
         await asyncio.sleep(min(seconds, allowance.seconds_left))
 
@@ -215,7 +239,19 @@ class CleverClient:
         now = asyncio.get_running_loop().time()
         for passed in [other for other, until in self._closed_until.items() if until <= now]:
             del self._closed_until[passed]
-        self._closed_until[tenant] = now + seconds
+        self._closed_until[tenant] = max(self._closed_until.get(tenant, now), now + seconds)
+
+
+def _leads_back(onward: str, call: ListCall) -> bool:
+    if call.before:
+        return call.before != LAST and onward >= call.before
+    return call.after is not None and onward <= call.after
+
+
+def _out_of_time() -> DeadlineExceeded:
+    return DeadlineExceeded(
+        "The request's time ran out while Clever was being asked. Ask for fewer rows, or try again."
+    )
 
 
 def _good_body(answer: _Answer, call: Call) -> bytes | None:

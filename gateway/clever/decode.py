@@ -7,18 +7,21 @@ the records of that page are read again, value by value: the wrong value reads a
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.clever.catalogue import Resource
+from gateway.clever.catalogue import RESOURCES, Resource
 from gateway.clever.records import Part, Record, Roles
 from gateway.clever.values import is_id, unrecognized
 from gateway.errors import UpstreamInvalidResponse
 
 R = TypeVar("R")
+
+# Bytes that are no JSON: broken syntax, broken UTF-8, nesting without end.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Link(Struct, frozen=True, gc=False):
@@ -45,11 +48,13 @@ class Listing(Struct, Generic[R], frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of records, ascending by id and without repeats; `next` and `prev` are cursors where Clever links on."""
+    """One page of records, ascending by id and without repeats.
+
+    `onward` is the cursor of the page that follows in the direction of reading, where Clever links on.
+    """
 
     records: tuple[Record, ...]
-    next: str | None = None
-    prev: str | None = None
+    onward: str | None = None
 
 
 @cache
@@ -65,6 +70,9 @@ def _many(record: type[Record]) -> msgspec.json.Decoder[Any]:
 _RAW_ONE = msgspec.json.Decoder(Wrapped[Raw])
 _RAW_MANY = msgspec.json.Decoder(Listing[Any])
 
+# What is beyond is no count of a district's records.
+_LARGEST_COUNT = 2**31 - 1
+
 
 def decode_record(rows: Resource, body: bytes) -> Record:
     """Read the body of a single-record call.
@@ -76,47 +84,43 @@ def decode_record(rows: Resource, body: bytes) -> Record:
     except msgspec.ValidationError:
         try:
             found = tolerant(rows.record, msgspec.json.decode(_RAW_ONE.decode(body).data))
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             raise not_clever() from error
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise not_clever() from error
     if not is_id(found.id):
         raise not_clever()
     return found
 
 
-def decode_page(rows: Resource, body: bytes, path: str) -> Page:
-    """Read the body of a list call made to `path` (with its version).
+def decode_page(rows: Resource, body: bytes, path: str, onward: Literal["next", "prev"] = "next") -> Page:
+    """Read the body of a list call made to `path` (with its version); `onward` is the link that leads on.
 
-    Raises UpstreamInvalidResponse where the envelope is not Clever's, or where a link leads away from the list.
+    Raises UpstreamInvalidResponse where the envelope is not Clever's, or where that link leads away from the list.
     """
     try:
         listing = _many(rows.record).decode(body)
     except msgspec.ValidationError:
         try:
             listing = _read_one_by_one(rows.record, _RAW_MANY.decode(body))
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             raise not_clever() from error
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise not_clever() from error
-    if listing.data is None and listing.resources is None:
+    if listing.data is None and not (rows is RESOURCES and listing.resources == ()):
         raise not_clever()
     found = ascending([wrapped.data for wrapped in listing.data or ()])
     links = {link.rel: link.uri for link in listing.links or ()}
-    return Page(
-        found,
-        next=_cursor(links.get("next"), "starting_after", path),
-        prev=_cursor(links.get("prev"), "ending_before", path),
-    )
+    return Page(found, _cursor(links.get(onward), "starting_after" if onward == "next" else "ending_before", path))
 
 
 def decode_count(body: bytes) -> int:
     """Read the body of a `count=true` call, `{"count": n, ...}`."""
     try:
         count = _RAW_MANY.decode(body).count
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise not_clever() from error
-    if count is None:
+    if count is None or not 0 <= count <= _LARGEST_COUNT:
         raise not_clever()
     return count
 
@@ -146,11 +150,18 @@ def _cursor(uri: str | None, parameter: str, path: str) -> str | None:
     """Return the cursor of a link that stays on the same list; a foreign or broken one is refused."""
     if uri is None:
         return None
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise _leads_away() from None
     cursor = parse_qs(parts.query).get(parameter, [""])[0]
     if parts.scheme or parts.netloc or parts.path.lower() != path.lower() or not is_id(cursor):
-        raise UpstreamInvalidResponse("A page linked on to somewhere else than its own list; it was not followed.")
+        raise _leads_away()
     return cursor
+
+
+def _leads_away() -> UpstreamInvalidResponse:
+    return UpstreamInvalidResponse("A page linked on to somewhere else than its own list; it was not followed.")
 
 
 def _read_one_by_one(record: type[Record], listing: Listing[Any]) -> Listing[Any]:
@@ -194,8 +205,8 @@ def _fit(expected: Any, value: Any) -> Any:
                     return tolerant(part, value)
         if isinstance(value, list):
             for part in alternatives:
-                if items := get_args(part):
-                    return tuple(_fit_items(items[0], value))
+                if get_origin(part) is tuple:
+                    return tuple(_fit_items(get_args(part)[0], value))
         if isinstance(value, int | float) and not isinstance(value, bool) and str in alternatives:
             return str(value)
         raise

@@ -1,5 +1,6 @@
 """Which failures are worth another try, and how long to wait before it. Every Data API call is a GET."""
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ class Backoff:
 def latest_reset(value: str) -> float | None:
     """Read `x-ratelimit-reset`, unix seconds; of several values joined by commas the latest."""
     try:
-        return max(float(part) for part in value.split(","))
+        resets = [float(part) for part in value.split(",")]
     except ValueError:
         return None
+    return max(resets) if all(map(math.isfinite, resets)) else None

@@ -24,17 +24,17 @@ _LONGEST_START_S = 120
 def demo(
     preset: Preset = "sandbox",
     seed: Seed = 1,
-    port: Annotated[int, typer.Option(help="Port of the gateway; 0 takes a free one.")] = 8000,
-    sandbox_port: Annotated[int, typer.Option(help="Port of the sandbox; 0 takes a free one.")] = 8100,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the gateway; 0 takes a free one.")] = 8000,
+    sandbox_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the sandbox; 0 takes a free one.")
+    ] = 8100,
     open_: Annotated[bool, typer.Option("--open", help="Open GraphiQL in the browser.")] = False,
 ) -> None:
     """Start a simulated Clever and the gateway over it, and explore a school district in GraphiQL."""
     warn_of_unknown_settings()
-    listener = listen(LOOPBACK, port)
-    upstream_port = _usable_port(sandbox_port)
-    upstream = f"http://{LOOPBACK}:{upstream_port}"
-    with _sandbox_process(preset, seed, upstream_port) as process:
-        _wait_until_it_answers(process, upstream)
+    with listen(LOOPBACK, port) as listener:
+        upstream_port = _usable_port(sandbox_port)
+        upstream = f"http://{LOOPBACK}:{upstream_port}"
         settings = Settings(
             host=LOOPBACK, port=port, clever_url=upstream, graphiql=True, public_introspection=True, log_level="warning"
         )
@@ -45,7 +45,9 @@ def demo(
             if open_:
                 webbrowser.open(f"{origin(listener)}/graphiql")
 
-        run(create_app(settings, demo_token=TOKEN), listener, announce)
+        with _sandbox_process(preset, seed, upstream_port) as process:
+            _wait_until_it_answers(process, upstream)
+            run(create_app(settings, demo_token=TOKEN), listener, announce)
 
 
 class _sandbox_process:  # noqa: N801 - used as a context manager
@@ -56,7 +58,10 @@ class _sandbox_process:  # noqa: N801 - used as a context manager
         self._command = [sys.executable, "-m", "gateway", "sandbox", *arguments]
 
     def __enter__(self) -> subprocess.Popen[bytes]:
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603 - our own module
+        # In a session of its own: a Ctrl-C at the terminal reaches us alone, and closing its stdin ends the sandbox.
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            self._command, stdin=subprocess.PIPE, start_new_session=True
+        )
         return self._process
 
     def __exit__(self, *_error: Any) -> None:
@@ -107,4 +112,4 @@ def _print_what_is_where(gateway: str, upstream: str, preset: str, seed: int) ->
         ("Stop", "Ctrl-C"),
     )
     for name, value in lines:
-        out.print(f"{name:<9} {value}", markup=False)
+        out.print(f"{name:<9} {value}")

@@ -32,14 +32,14 @@ def doctor(
     token: Token = None,
     clever_url: CleverUrl = None,
     clever_version: CleverVersion = None,
-    seconds: Annotated[float, typer.Option(help="How long to try.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=1, help="How long to try.")] = 20.0,
 ) -> None:
     """Check the way to Clever: network, version, token, and what the token shows. Exit 1 where something is amiss."""
     warn_of_unknown_settings()
     settings = Settings(**given(token=token, clever_url=clever_url, clever_version=clever_version))
     findings = asyncio.run(_examine(settings, seconds))
     for finding in findings:
-        out.print(f"{'ok' if finding.fine else 'NOT OK':<7} {finding.sentence}", markup=False)
+        out.print(f"{'ok' if finding.fine else 'NOT OK':<7} {finding.sentence}")
     if not all(finding.fine for finding in findings):
         raise Failure("something is amiss; see above.")
 
@@ -68,8 +68,11 @@ async def _examine(settings: Settings, seconds: float) -> list[_Finding]:
             ]
         findings = [_Finding(True, f"{where} answers."), _Finding(True, "The token is accepted.")]
         findings += [_Finding(True, _about(district)) for district in page.records]
-        findings += [await _count(client, tenant, rows, allowance) for rows in _COLLECTIONS]
-        return findings
+        counts = [await _count(client, tenant, rows, allowance) for rows in _COLLECTIONS]
+        if counts == [_no_access(rows) for rows in _COLLECTIONS]:
+            person = "Perhaps it is a person's token, as Log in with Clever gives; give one of a district's app."
+            counts.append(_Finding(False, person))
+        return findings + counts
 
 
 def _about(district: Any) -> str:
@@ -83,5 +86,9 @@ async def _count(client: CleverClient, tenant: Tenant, rows: Resource, allowance
     except GatewayError as error:
         return _Finding(False, f"{rows.name}: {error}")
     if count is None:
-        return _Finding(False, f"{rows.name}: no access. The app needs Secure Sync, and the district must share them.")
+        return _no_access(rows)
     return _Finding(True, f"{rows.name}: {count} shared.")
+
+
+def _no_access(rows: Resource) -> _Finding:
+    return _Finding(False, f"{rows.name}: no access. The app needs Secure Sync, and the district must share them.")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
+from gateway.app import on_this_machine
 from gateway.cli.serve import given
 from gateway.cli.terminal import Failure, out
 from gateway.settings import Settings
@@ -33,41 +34,63 @@ def query(
     """Send a query to a running gateway and print the answer; exit 1 where it holds errors."""
     body = {"query": _read(document), "variables": _read_variables(variables)}
     sent = token_of(token)
-    headers = {"Authorization": f"Bearer {sent}"} if sent else {}
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {sent}"} if sent else {})}
+    # JSON's own escapes carry whatever a terminal or a file may have put into a string.
+    response = _post(url, json.dumps(body).encode("ascii"), headers)
     try:
-        response = httpx.post(url, json=body, headers=headers, timeout=120)
         answer = response.json()
-    except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
-        raise Failure(
-            f"no gateway answers at {url} ({type(error).__name__}). Start one with: clever-gateway demo"
-        ) from None
     except ValueError:
-        raise Failure(f"{url} is not a gateway's endpoint: it answered {response.status_code}, and not JSON.") from None
+        answer = None
+    if not isinstance(answer, dict) or not answer.keys() & {"data", "errors"}:
+        raise Failure(
+            f"{url} is not a gateway's endpoint: it answered {response.status_code}, and not in GraphQL. The endpoint "
+            "of `clever-gateway demo` is http://127.0.0.1:8000/graphql."
+        )
     _show(answer)
-    if not isinstance(answer, dict) or "errors" in answer or "data" not in answer:
+    if "errors" in answer:
         raise typer.Exit(1)
 
 
+def _post(url: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+    try:
+        # A proxy named in the environment is for the world outside, not for this machine.
+        with httpx.Client(trust_env=not on_this_machine(url), timeout=120) as http:
+            return http.post(url, content=body, headers=headers)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
+        raise Failure(f"{url} is not an address such as http://127.0.0.1:8000/graphql.", 2) from None
+    except httpx.TimeoutException:
+        raise Failure(f"{url} did not answer in time.") from None
+    except httpx.RequestError as error:
+        raise Failure(
+            f"no gateway answers at {url} ({type(error).__name__}). Start one with: clever-gateway demo"
+        ) from None
+
+
 def _read(document: str) -> str:
-    if document == "-":
-        return sys.stdin.read()
     if "{" in document:
         return document
     try:
-        return Path(document).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise Failure(f"{document} is neither a query nor a readable file ({reason}).", 2) from None
+        return sys.stdin.buffer.read().decode() if document == "-" else Path(document).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Failure(f"{'standard input' if document == '-' else document} is not text.", 2) from None
+    except OSError as error:
+        named = document or "the empty string"
+        raise Failure(f"{named} is neither a query nor a readable file ({error.strerror}).", 2) from None
 
 
 def _read_variables(text: str) -> dict[str, Any]:
     try:
-        variables = json.loads(text)
-    except ValueError:
+        variables = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         variables = None
     if not isinstance(variables, dict):
         raise Failure("""--variables takes a JSON object, as in '{"first": 3}'.""", 2)
     return variables
+
+
+def _no_number(constant: str) -> None:
+    """Refuse `NaN` and `Infinity`, which Python reads and JSON does not have."""
+    raise ValueError(constant)
 
 
 def _show(answer: Any) -> None:

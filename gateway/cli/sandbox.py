@@ -29,7 +29,7 @@ Seed = Annotated[int, typer.Option(help="The same seed makes the same districts.
 
 def sandbox(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8100,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8100,
     preset: Preset = "sandbox",
     seed: Seed = 1,
     rate_limit: Annotated[int, typer.Option(min=1, help="Calls a minute and token.")] = 1200,
@@ -50,8 +50,8 @@ def sandbox(
             return
         out.print(f"Clever's API, simulated, at {origin(listener)}/v3.1 and /v3.0 (preset {preset}, seed {seed})")
         for district in app.describe():
-            out.print(f"  {district.token:<14} {district.name} ({district.preset})", markup=False)
-        out.print(f"Try: curl -H 'Authorization: Bearer TEST_TOKEN' {origin(listener)}/v3.1/schools", markup=False)
+            out.print(f"  {district.token:<14} {district.name} ({district.preset})")
+        out.print(f"Try: curl -H 'Authorization: Bearer TEST_TOKEN' {origin(listener)}/v3.1/schools")
 
     run(app, listener, announce)
 
@@ -59,8 +59,12 @@ def sandbox(
 def _stop_with_parent() -> None:
     """End this process when the one that started it is gone, however it ended: its end of our stdin closes then."""
 
+    stdin = sys.stdin.fileno()
+
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not `sys.stdin.read()`: that holds a lock which the interpreter asks for when it ends by itself.
+        while os.read(stdin, 1024):
+            pass
         os._exit(0)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -18,11 +18,16 @@ def schema(
     write: Annotated[bool, typer.Option("--write", help="Write the file.")] = False,
 ) -> None:
     """Print the schema; codegen tools read it."""
+    if check and write:
+        raise typer.BadParameter("--check compares and --write writes: give one of them")
     printed = print_schema()
     if check:
         _compare(file, printed)
     elif write:
-        file.write_text(printed, encoding="utf-8", newline="\n")
+        try:
+            file.write_text(printed, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise Failure(f"cannot write {file} ({error.strerror}).") from None
         out.print(f"{file} written.")
     else:
         typer.echo(printed, nl=False)
@@ -31,8 +36,9 @@ def schema(
 def _compare(file: Path, printed: str) -> None:
     try:
         held = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"cannot read {file} ({error.strerror}). Write it with: clever-gateway schema --write") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise Failure(f"cannot read {file} ({reason}). Write it with: clever-gateway schema --write") from None
     if held != printed:
         lines = difflib.unified_diff(held.splitlines(), printed.splitlines(), str(file), "printed", lineterm="", n=1)
         typer.echo("\n".join(lines))

@@ -46,4 +46,4 @@ def serve(
         if settings.graphiql:
             err.print(f"GraphiQL at {origin(listener)}/graphiql")
 
-    run(create_app(settings), listener, announce)
+    run(create_app(settings), listener, announce, drain_s=settings.deadline)

@@ -1,7 +1,10 @@
 """Running an ASGI application on a port: bound first, so that a taken port is a sentence and not a stack of logs."""
 
+import errno
+import math
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,14 +22,16 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         # On Windows this option would let two servers share a port.
-        if hasattr(socket, "AF_UNIX"):
+        if sys.platform != "win32":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(1024)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
-        reason = error.strerror or type(error).__name__
-        raise Failure(f"cannot listen on {host}:{port} ({reason}). Choose another port with {option}.") from None
+        reason = getattr(error, "strerror", None) or "not an address"
+        taken = getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
+        advice = f"Choose another port with {option}." if taken else "Choose another address with --host."
+        raise Failure(f"cannot listen on {host}:{port} ({reason}). {advice}") from None
     return listener
 
 
@@ -37,8 +42,11 @@ def origin(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(app: Any, listener: socket.socket, on_started: Callable[[], None]) -> None:
-    """Serve until told to stop by SIGINT or SIGTERM; raise Failure where the application does not start."""
+def run(app: Any, listener: socket.socket, on_started: Callable[[], None], drain_s: float = 2) -> None:
+    """Serve until told to stop by SIGINT or SIGTERM; raise Failure where the application does not start.
+
+    Requests under way then get `drain_s` seconds to end: a caller that never finishes sending must not hold us up.
+    """
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -47,7 +55,14 @@ def run(app: Any, listener: socket.socket, on_started: Callable[[], None]) -> No
                 on_started()
 
     config = uvicorn.Config(
-        app, http="httptools", access_log=False, log_config=None, server_header=False, date_header=True, lifespan="on"
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(drain_s),
     )
     server = Server(config)
     # uvicorn raises the signal again once it has drained; by then there is nothing left to interrupt.

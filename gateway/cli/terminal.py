@@ -8,8 +8,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.settings import unknown_variables
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names and addresses come from elsewhere: nothing in them is markup.
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 class Failure(Exception):
@@ -22,7 +23,7 @@ class Failure(Exception):
 
 def say_error(message: str) -> None:
     """Print one sentence about what went wrong."""
-    err.print(f"clever-gateway: {message}", markup=False)
+    err.print(f"clever-gateway: {message}")
 
 
 def warn_of_unknown_settings() -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import GraphQLError, VariableNode
 
-from gateway.errors import INTERNAL, INTERNAL_MESSAGE, GatewayError
+from gateway.errors import INTERNAL, INTERNAL_MESSAGE, BadUserInput, GatewayError
 
 Answer = dict[str, Any]
 
@@ -28,13 +28,25 @@ def _refused(error: Exception, code: str) -> Answer:
 
 
 def _public(error: GraphQLError, on_internal: Callable[[Exception], None]) -> Answer:
-    cause = error.original_error
+    cause = error.original_error or error
+    if isinstance(cause, GraphQLError) and (variable := _null_variable(cause)):
+        cause = BadUserInput(f"${variable}", f"Variable `${variable}` is null where null is not taken.")
     if isinstance(cause, GatewayError):
         message, extensions = str(cause), dict(cause.extensions)
     else:
-        on_internal(cause or error)
+        on_internal(cause)
         message, extensions = INTERNAL_MESSAGE, {"code": INTERNAL}
     return {"message": message, **_locations(error), "path": error.path or [], "extensions": extensions}
+
+
+def _null_variable(error: GraphQLError) -> str | None:
+    """Return the name of the variable that an error during execution is about.
+
+    Validation lets a variable of a nullable type stand where null is not taken if it has a default. Values themselves
+    were checked before.
+    """
+    node = error.nodes[0] if error.nodes else None
+    return node.name.value if isinstance(node, VariableNode) else None
 
 
 def _locations(error: Exception) -> Answer:

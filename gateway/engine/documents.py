@@ -22,6 +22,10 @@ MAX_TOKENS = 20_000
 
 _MOST_DOCUMENTS = 1_000
 _MOST_CHARACTERS = 8_000_000
+# What graphql-core says of a document that would take it too long to validate, and what we say.
+_ABORTED = "Validation aborted."
+_TOO_MUCH = GraphQLError("The document is too large or too deeply nested to be checked. Send it in parts.")
+
 _INTROSPECTION = frozenset({"__schema", "__type", "__typename"})
 
 
@@ -86,7 +90,8 @@ class DocumentCache:
     def _read(self, text: str) -> Document:
         try:
             ast = parse(text, max_tokens=MAX_TOKENS)
-            return Document(ast, validate(self._schema, ast, max_errors=20))
+            errors = validate(self._schema, ast, max_errors=20)
+            return Document(ast, [_TOO_MUCH if error.message == _ABORTED else error for error in errors])
         except GraphQLSyntaxError as error:
             place = error.locations[0] if error.locations else None
             where = f" (line {place.line}, column {place.column})" if place else ""

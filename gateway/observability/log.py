@@ -9,6 +9,7 @@ from typing import TextIO
 import msgspec
 
 from gateway.clever.client import CallSent
+from gateway.web.facts import current_request_id
 from gateway.web.middleware import RequestDone
 
 _log = logging.getLogger("gateway")
@@ -71,5 +72,9 @@ def log_call(sent: CallSent) -> None:
 def log_internal(error: Exception) -> None:
     """Write down an unexpected error: its type and where it came from. Its message may hold data and is left out."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
-    fields = {"type": type(error).__qualname__, "at": [f"{frame.filename}:{frame.lineno}" for frame in frames]}
+    fields = {
+        "request_id": current_request_id.get(),
+        "type": type(error).__qualname__,
+        "at": [f"{frame.filename}:{frame.lineno}" for frame in frames],
+    }
     _log.error("internal error", extra={"fields": fields})

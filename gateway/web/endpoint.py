@@ -13,7 +13,7 @@ from gateway.clever.allowance import Allowance
 from gateway.clever.client import CleverClient
 from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused, Request
-from gateway.errors import DeadlineExceeded, RequestRefused, Unauthenticated
+from gateway.errors import INTERNAL, DeadlineExceeded, RequestRefused, Unauthenticated
 from gateway.identity import Tenant
 from gateway.loaders import Loaders
 from gateway.schema.context import Context
@@ -46,16 +46,23 @@ class EndpointLimits:
 class GraphQLEndpoint:
     """Answers GraphQL requests; each gets loaders of its own."""
 
-    def __init__(self, engine: Engine, client: Callable[[], CleverClient], limits: EndpointLimits) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        client: Callable[[], CleverClient],
+        limits: EndpointLimits,
+        on_internal: Callable[[Exception], None] = lambda _error: None,
+    ) -> None:
         self._engine = engine
         self._client = client
         self._limits = limits
+        self._on_internal = on_internal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         headers = Headers(scope=scope)
         facts = facts_of(scope)
-        media_type = choose_media_type(headers.get("accept"))
+        media_type = choose_media_type(",".join(headers.getlist("accept")))
         more: dict[str, str] = {}
         try:
             if media_type is None:
@@ -70,6 +77,9 @@ class GraphQLEndpoint:
         except Unauthenticated as error:
             status, body = 401, refusal([error], error.code)
             more["www-authenticate"] = CHALLENGE
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is masked and carries the usual headers
+            self._on_internal(error)
+            status, body = 500, refusal([error], INTERNAL)
         facts.error_codes = [error["extensions"]["code"] for error in body.get("errors", ())]
         await _send(send, status, media_type or JSON, body, more)
 
@@ -78,7 +88,12 @@ class GraphQLEndpoint:
     ) -> tuple[int, Answer]:
         """Return status and body. Raises RequestRefused, Unauthenticated and ClientGone."""
         tenant = tenant_of(headers)
-        request = await self._read(scope, receive, headers)
+        try:
+            async with asyncio.timeout(self._limits.deadline_s):
+                request = await self._read(scope, receive, headers)
+        except TimeoutError:
+            problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
+            raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
         if tenant is None and not self._limits.public_introspection:
             raise no_token()
         try:

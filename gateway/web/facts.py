@@ -1,10 +1,14 @@
 """What is known of one HTTP request besides its answer, for the access log: no value that came from the caller."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
 _KEY = "gateway.facts"
+
+# For the log alone: the id of the request that is being answered.
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.web.facts import RequestFacts, facts_of
+from gateway.web.facts import RequestFacts, current_request_id, facts_of
 
 REQUEST_ID = "x-request-id"
 _SOUND = re.compile(r"[\w-]{1,64}", re.ASCII)
@@ -17,7 +17,11 @@ _SOUND = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class RequestDone:
-    """One request as subscribers hear of it. `route` is one of ours or `other`; paths of strangers are not repeated."""
+    """One request as subscribers hear of it.
+
+    `route` is one of ours or `other`: paths of strangers are not repeated. `status` is 0 where the caller went away
+    before there was an answer.
+    """
 
     request_id: str
     method: str
@@ -42,6 +46,7 @@ class RequestIds:
         sent = Headers(scope=scope).get(REQUEST_ID, "")
         facts = facts_of(scope)
         facts.request_id = sent if _SOUND.fullmatch(sent) else uuid.uuid4().hex
+        current_request_id.set(facts.request_id)
 
         async def with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -75,6 +80,9 @@ class AccessLog:
 
         try:
             await self._app(scope, receive, noting_status)
+        except Exception:
+            status = status or 500
+            raise
         finally:
             self._on_request(self._done(scope, facts_of(scope), status, time.perf_counter() - started))
 

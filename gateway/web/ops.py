@@ -1,18 +1,18 @@
-"""For operators: is the process alive, and is it ready to answer."""
+"""For operators: is the process alive, is it ready to answer, and what has it done."""
 
 from collections.abc import Callable
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 _NO_STORE = {"cache-control": "no-store"}
 
 
-def ops_routes(is_ready: Callable[[], bool]) -> list[BaseRoute]:
-    """Return `/healthz` (200 while the process runs) and `/readyz` (200 between start-up and shutdown, else 503).
+def ops_routes(is_ready: Callable[[], bool], render_metrics: Callable[[], bytes], media_type: str) -> list[BaseRoute]:
+    """Return `/healthz` (200 while the process runs), `/readyz` (200 once it can answer, else 503) and `/metrics`.
 
-    Neither asks Clever: a gateway that its upstream fails can still say so to its callers.
+    None asks Clever: a gateway that its upstream fails can still say so to its callers.
     """
 
     async def healthz(_request: Request) -> JSONResponse:
@@ -23,4 +23,7 @@ def ops_routes(is_ready: Callable[[], bool]) -> list[BaseRoute]:
         status = "ready" if ready else "not ready"
         return JSONResponse({"status": status}, 200 if ready else 503, headers=_NO_STORE)
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+    async def metrics(_request: Request) -> Response:
+        return Response(render_metrics(), media_type=media_type, headers=_NO_STORE)
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

@@ -55,10 +55,7 @@ def check_content_type(headers: Headers) -> None:
 
 def request_from_body(body: bytes) -> Request:
     """Read the JSON body of a POST. Raises RequestRefused where it is not a GraphQL request."""
-    try:
-        sent = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise RequestRefused(BAD_REQUEST, "The request body is not JSON in UTF-8.") from None
+    sent = _decoded(body, "The request body")
     if isinstance(sent, list):
         raise RequestRefused(BAD_REQUEST, "Batches of operations are not taken: send them one by one.")
     if not isinstance(sent, dict):
@@ -72,11 +69,20 @@ def request_from_query_string(raw: bytes) -> Request:
     sent: dict[str, Any] = {name: parameters[name] for name in ("query", "operationName") if name in parameters}
     for name in ("variables", "extensions"):
         if parameters.get(name):
-            try:
-                sent[name] = msgspec.json.decode(parameters[name])
-            except (msgspec.MsgspecError, UnicodeError, RecursionError):
-                raise RequestRefused(BAD_REQUEST, f"`{name}` is not JSON.") from None
+            sent[name] = _decoded(parameters[name].encode(), f"`{name}`")
     return _checked(sent)
+
+
+def _decoded(text: bytes, what: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except RecursionError:
+        raise RequestRefused(BAD_REQUEST, f"{what} is nested too deeply.") from None
+    except UnicodeDecodeError:
+        raise RequestRefused(BAD_REQUEST, f"{what} is not in UTF-8.") from None
+    except msgspec.DecodeError as error:
+        # msgspec names the kind of mistake and the byte, never what stands there.
+        raise RequestRefused(BAD_REQUEST, f"{what} cannot be read as JSON: {error}.") from None
 
 
 def _checked(sent: Mapping[str, Any]) -> Request:

@@ -37,6 +37,7 @@ OWNERS = {
     "rich": {"cli"},
     "pydantic": {"settings", "cli"},
     "pydantic_settings": {"settings"},
+    "prometheus_client": {"observability"},
     "faker": {"sandbox"},
 }
 

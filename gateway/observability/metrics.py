@@ -1,0 +1,62 @@
+"""Metrics in Prometheus' text format. Labels are few and closed: routes, path templates, statuses, kinds of words."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from gateway.clever.client import CallSent
+from gateway.clever.values import unrecognized
+from gateway.web.middleware import RequestDone
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The metrics of one gateway; subscribes to requests answered and to calls sent."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Histogram(
+            "gateway_request_seconds",
+            "HTTP requests answered.",
+            ("route", "method", "status"),
+            registry=self._registry,
+        )
+        self._errors = Counter(
+            "gateway_errors", "Requests that got an error of this code.", ("code",), registry=self._registry
+        )
+        self._calls = Histogram(
+            "gateway_upstream_call_seconds",
+            "Calls sent to Clever, retries included; status `none` where no answer came.",
+            ("call", "status"),
+            registry=self._registry,
+        )
+        self._registry.register(_Unrecognized())
+
+    def on_request(self, done: RequestDone) -> None:
+        """Count a request."""
+        self._requests.labels(done.route, done.method, str(done.status)).observe(done.seconds)
+        for code in done.error_codes:
+            self._errors.labels(code).inc()
+
+    def on_call(self, sent: CallSent) -> None:
+        """Count a call to Clever."""
+        self._calls.labels(sent.template, str(sent.status or "none")).observe(sent.seconds)
+
+    def render(self) -> bytes:
+        """Return all metrics as text."""
+        return generate_latest(self._registry)
+
+
+class _Unrecognized(Collector):
+    """What Clever sent and this version does not know, by kind."""
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        family = CounterMetricFamily(
+            "gateway_unrecognized", "Values of Clever's that this version does not know.", labels=["kind"]
+        )
+        for kind, count in unrecognized.items():
+            family.add_metric([kind], count)
+        yield family

@@ -1,0 +1,5 @@
+"""Fixtures of these tests."""
+
+from tests.resilience.fixtures import faulty, faulty_server
+
+__all__ = ["faulty", "faulty_server"]
