@@ -1,0 +1,88 @@
+"""The log: one JSON object a line, whatever is logged, and of the levels that were set."""
+
+import logging
+
+import pytest
+
+from gateway.clever.client import CallSent
+from gateway.observability.log import log_call, log_internal, log_request
+from gateway.web.middleware import RequestDone
+from tests.observability.lines import logged
+
+CALL = CallSent("/users/{id}", 200, 0.0125, 512, 1)
+REQUEST = RequestDone("an-id", "POST", "/graphql", 200, 0.25, 3, ("BAD_USER_INPUT",))
+
+
+def test_a_request_and_a_call_are_each_a_line_of_their_own_fields() -> None:
+    with logged("debug") as log:
+        log_request(REQUEST)
+        log_call(CALL)
+
+    request, call = ({name: value for name, value in line.items() if name != "time"} for line in log.lines)
+    assert request == {
+        "level": "info",
+        "event": "request",
+        "request_id": "an-id",
+        "method": "POST",
+        "route": "/graphql",
+        "status": 200,
+        "ms": 250.0,
+        "upstream_calls": 3,
+        "error_codes": ["BAD_USER_INPUT"],
+    }
+    assert call == {
+        "level": "debug",
+        "event": "upstream call",
+        "call": "/users/{id}",
+        "status": 200,
+        "ms": 12.5,
+        "bytes": 512,
+        "attempt": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("level", "events"),
+    [
+        ("debug", ["upstream call", "request", "internal error"]),
+        ("info", ["request", "internal error"]),
+        ("warning", ["internal error"]),
+        ("error", ["internal error"]),
+    ],
+)
+def test_what_is_below_the_level_is_left_out(level: str, events: list[str]) -> None:
+    with logged(level) as log:
+        log_call(CALL)
+        log_request(REQUEST)
+        log_internal(ValueError("an error"))
+
+    assert [line["event"] for line in log.lines] == events
+
+
+def test_an_unexpected_error_is_its_type_and_places_and_not_its_message() -> None:
+    def fail() -> None:
+        raise KeyError("Ada Lovelace")
+
+    with logged() as log:
+        try:
+            fail()
+        except KeyError as error:
+            log_internal(error)
+
+    (line,) = log.lines
+    assert line["type"] == "KeyError"
+    assert [place.rpartition(":")[0] for place in line["at"]] == [__file__, __file__]
+    assert "Ada" not in log.text
+
+
+def test_lines_of_the_server_are_json_too_and_keep_to_one_line() -> None:
+    with logged() as log:
+        logging.getLogger("uvicorn.error").info("two\nlines of %s", '"quotes"')
+
+    (line,) = log.lines
+    assert line["event"] == 'two\nlines of "quotes"'
+
+
+def test_the_addresses_of_calls_stay_out_even_at_the_lowest_level() -> None:
+    with logged("debug"):
+        assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
