@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import httpx
 import pytest
 
 from gateway.access.executor import Access
@@ -23,7 +24,8 @@ BY_REFERENCE = (catalogue.SECTION_USERS, catalogue.USER_SCHOOLS, catalogue.USER_
 @pytest.fixture
 async def client(upstream: Upstream) -> AsyncIterator[CleverClient]:
     HEARD.clear()
-    async with CleverClient(upstream.origin, "v3.1", on_call=HEARD.append) as client:
+    transport = httpx.AsyncHTTPTransport(verify=False)
+    async with CleverClient(upstream.origin, "v3.1", transport=transport, on_call=HEARD.append) as client:
         yield client
 
 
@@ -75,8 +77,7 @@ def expected_of(joins: Joins, relation: Relation, parent: Record | None, selecti
 def windows_over(keys: list[str]) -> Iterator[Window]:
     """Return windows at both ends, in between, around cursors that are no rows, and beyond the ends."""
     middle, last = (keys[len(keys) // 2], keys[-1]) if keys else ("7" * 24, "8" * 24)
-    ends = [(0, None), (3, None), (10_000, None), (1, "0" * 24), (1, "f" * 24)]
-    for limit, cursor in [*ends, (0, middle), (1, middle), (3, last)]:
+    for limit, cursor in [(0, None), (3, None), (10_000, None), (1, middle), (3, last), (2, "f" * 24)]:
         yield Window(limit, after=cursor)
         yield Window(limit, before=cursor, backward=True)
 

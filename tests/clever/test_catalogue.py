@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.clever import catalogue, records
-from gateway.clever.calls import MAX_LIMIT, CountCall, ListCall, RecordCall, first_page
+from gateway.clever.calls import MAX_LIMIT, Call, CountCall, ListCall, RecordCall, first_page
 from gateway.clever.catalogue import ALL, RELATIONS, SUPERSEDED_LINKS, Relation, Resource, Selection
 from gateway.clever.records import Part, Record
 from tests.sandbox.swagger import swagger
@@ -55,7 +55,7 @@ def properties(version: str, struct: type) -> dict[str, Any]:
     return declared | (UNDECLARED.get(name, {}) if declared else {})
 
 
-def definition_of(struct: type) -> str:
+def definition_of(struct: type[Any]) -> str:
     return DEFINITIONS.get(struct.__name__, struct.__name__)
 
 
@@ -144,7 +144,7 @@ def test_a_field_has_the_type_that_the_swagger_declares(struct: type) -> None:
 
 def _kind(kind: Any) -> str:
     if kind in (str, bool):
-        return {str: "string", bool: "boolean"}[kind]
+        return "string" if kind is str else "boolean"
     if isinstance(kind, type) and issubclass(kind, Part):
         return definition_of(kind)
     if kind == dict[str, Any]:
@@ -154,7 +154,7 @@ def _kind(kind: Any) -> str:
 
 def _declared(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[1]
+        name: str = schema["$ref"].rsplit("/", 1)[1]
         return SAME.get(name, name)
     if schema["type"] == "array":
         return f"array of {_declared(schema['items'])}"
@@ -162,7 +162,7 @@ def _declared(schema: dict[str, Any]) -> str:
 
 
 def test_templates_hold_no_id() -> None:
-    calls = [
+    calls: list[Call] = [
         RecordCall(catalogue.USERS, ID),
         ListCall(catalogue.USERS, "/sections/{id}/users", ID, after=ID),
         CountCall(catalogue.USERS, "student"),

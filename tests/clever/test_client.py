@@ -170,6 +170,12 @@ async def test_a_redirect_is_never_followed_and_never_taken_for_an_answer(faulty
     assert faulty.targets == [SCHOOL_PATH] * 3
 
 
+async def test_a_client_opens_connections_of_its_own(faulty: Faulty) -> None:
+    async with CleverClient(f"{faulty.origin}/", "v3.1") as client:
+        assert await client.record(TENANT, SCHOOL, allowance()) is not None
+    assert faulty.targets == [SCHOOL_PATH]
+
+
 async def test_nobody_listening_is_unavailable() -> None:
     nowhere = Faulty()
     nowhere.origin = "http://127.0.0.1:9"
