@@ -8,9 +8,9 @@ from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from gateway.access.planner import Path, choose
+from gateway.access.planner import Path, Plan, choose, choose_look_ups
 from gateway.access.wants import Rows, Want, Window, candidates, counted, cut
-from gateway.cache.memory import RequestMemory
+from gateway.cache.memory import ListKey, RequestMemory
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import LAST, MAX_LIMIT, CountCall, ListCall, RecordCall, first_page
 from gateway.clever.catalogue import Relation, Resource
@@ -18,7 +18,7 @@ from gateway.clever.client import CleverClient
 from gateway.clever.decode import Page, ascending
 from gateway.clever.records import Record
 from gateway.clever.values import is_id
-from gateway.errors import Forbidden, QueryTooComplex
+from gateway.errors import Forbidden, GatewayError, QueryTooComplex
 from gateway.identity import Tenant
 
 K = TypeVar("K")
@@ -28,30 +28,80 @@ V = TypeVar("V")
 class Access:
     """Answers wants from what the request knows already, and from Clever."""
 
-    def __init__(self, client: CleverClient, tenant: Tenant, allowance: Allowance) -> None:
+    def __init__(
+        self, client: CleverClient, tenant: Tenant, allowance: Allowance, planner: Callable[..., Plan] = choose
+    ) -> None:
         self._client = client
         self._tenant = tenant
         self._allowance = allowance
+        self._choose = planner
         self._memory = RequestMemory()
         self._started: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def records(self, calls: Sequence[RecordCall]) -> Mapping[RecordCall, Record | Exception | None]:
         """Look records up by id; None for one that Clever has none to show of."""
+        await self._prepare(lambda: choose_look_ups(calls, self._memory, self._allowance.calls_left))
         return await _each({call: self._record(call) for call in calls})
 
     async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
         """Load the windows of a batch of wants."""
-        paths = choose(wants, holds=lambda one: one.list_key in self._memory.lists, knows=self._memory.knows)
-        return await _each({one: self._rows(one, paths[one]) for one in wants})
+        plan = await self._prepare(lambda: self._choose(wants, self._memory, self._allowance.calls_left))
+        return await _each({one: self._rows(one, plan.paths[one]) for one in wants})
 
     async def totals(self, wants: Sequence[Want]) -> Mapping[Want, int | Exception | None]:
         """Count the rows of whole lists, whatever the windows; None where the request may not spend so many calls."""
-        return await _each({one: self._total(one) for one in wants})
+        countable = [one for one in wants if counted(one.relation)]
+        others = {
+            one: replace(one, whole=True, window=Window(limit=MAX_LIMIT)) for one in wants if one not in countable
+        }
+        loaded, found = await asyncio.gather(
+            self.rows(list(dict.fromkeys(others.values()))), _each({one: self._count(one) for one in countable})
+        )
+        for one, whole in others.items():
+            outcome = loaded[whole]
+            found[one] = outcome if isinstance(outcome, Exception) else len(self._memory.lists.get(one.list_key, ()))
+        return {one: None if isinstance(total, QueryTooComplex) else total for one, total in found.items()}
+
+    async def _prepare(self, plan_anew: Callable[[], Plan]) -> Plan:
+        """Ask for what the planner wants to know and read the lists that it wants read, until it wants no more.
+
+        What cannot be had is remembered as such, and the planner does without.
+        """
+        while True:
+            plan = plan_anew()
+            if plan.sizes:
+                await asyncio.gather(*[self._ask_size(rows, role) for rows, role in plan.sizes])
+            elif plan.lists:
+                await asyncio.gather(*[self._read_ahead(key) for key in plan.lists])
+            else:
+                return plan
+
+    async def _ask_size(self, rows: Resource, role: str | None) -> None:
+        call = CountCall(rows, role)
+        try:
+            size = await self._once(call, lambda: self._client.count(self._tenant, call, self._allowance))
+        except GatewayError:
+            size = None
+        self._memory.sizes[rows, role] = size
+
+    async def _read_ahead(self, key: ListKey) -> None:
+        relation, parent_id, selection = key
+        try:
+            await self._whole_list(Want(relation, parent_id, selection, Window(limit=MAX_LIMIT)))
+        except GatewayError:
+            self._memory.refused.add(key)
 
     async def _record(self, call: RecordCall) -> Record | None:
         if self._memory.knows(call.rows, call.id) or not is_id(call.id):
             return self._memory.find(call.rows, call.id)
         return await self._once(call, lambda: self._look_up(call))
+
+    async def _row(self, rows: Resource, key: str, role: str | None) -> Record | None:
+        """Return a row of a list by its id; None if Clever does not show it, or not in that role."""
+        if not self._memory.knows(rows, key) and self._memory.knows(rows, key, role):
+            return None
+        record = await self._record(RecordCall(rows, key))
+        return record if role is None or getattr(getattr(record, "roles", None), role, None) else None
 
     async def _look_up(self, call: RecordCall) -> Record | None:
         record = await self._client.record(self._tenant, call, self._allowance)
@@ -67,37 +117,31 @@ class Access:
         if path is Path.HELD:
             return cut(self._memory.lists[one.list_key], one.window)
         if path is Path.REFERENCES:
-            return await self._follow_references(one, one.references or [])
+            ids = self._memory.ids(one.relation, one.parent, one.selection)
+            return await self._follow_references(one, ids or [])
         if one.whole:
             return cut(await self._whole_list(one), one.window)
         return await self._follow_link(one)
 
-    async def _total(self, one: Want) -> int | None:
-        if not one.relation.applies(one.parent, one.selection):
-            return 0
+    async def _count(self, one: Want) -> int:
+        """Return the size of a whole collection."""
         if (held := self._memory.lists.get(one.list_key)) is not None:
             return len(held)
-        try:
-            if counted(one.relation):
-                call = CountCall(one.relation.rows, one.selection.role)
-                count = await self._once(call, lambda: self._client.count(self._tenant, call, self._allowance))
-                if count is None:
-                    raise no_access(one.relation.rows)
-                return count
-            return len(await self._whole_list(one))
-        except QueryTooComplex:
-            return None
+        call = CountCall(one.relation.rows, one.selection.role)
+        count = await self._once(call, lambda: self._client.count(self._tenant, call, self._allowance))
+        if count is None:
+            raise no_access(one.relation.rows)
+        return count
 
     async def _follow_references(self, one: Want, ids: Sequence[str]) -> Rows:
         """Look ids up outward from the cursor until the window is full; what Clever does not show is passed over."""
-        window = one.window
+        window, role = one.window, one.selection.role or one.relation.role_of_rows
         waiting = [key for key in (ids if one.whole else candidates(ids, window)) if is_id(key)]
         found: list[Record] = []
         while waiting and (one.whole or len(found) <= window.limit):
             size = len(waiting) if one.whole else window.limit + 1 - len(found)
             chunk, waiting = waiting[:size], waiting[size:]
-            calls = [RecordCall(one.relation.rows, key) for key in chunk]
-            looked_up = await asyncio.gather(*map(self._record, calls))
+            looked_up = await asyncio.gather(*[self._row(one.relation.rows, key, role) for key in chunk])
             found.extend(record for record in looked_up if record is not None)
         found.sort(key=lambda record: record.id)
         if one.whole or (window.after is None and window.before is None and not waiting):

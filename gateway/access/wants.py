@@ -51,12 +51,6 @@ class Want:
         """Return what names the list, whatever the window."""
         return self.relation, self.parent_id, self.selection
 
-    @property
-    def references(self) -> list[str] | None:
-        """Return the ids of the whole list, ascending, where the parent's record holds them."""
-        ids = self.relation.references(self.parent, self.selection)
-        return None if ids is None else sorted({key for key in ids if key})
-
 
 def want(
     relation: Relation,

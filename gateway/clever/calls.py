@@ -3,7 +3,7 @@
 Calls are frozen and hashable: the same value is a plan's step, a memory's key and a test's expectation.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from gateway.clever.catalogue import EVERYTHING, Relation, Resource, Selection
@@ -17,10 +17,11 @@ LAST = "last"
 
 @dataclass(frozen=True, slots=True)
 class RecordCall:
-    """Look one record up."""
+    """Look one record up; `role` is the one its record must hold, where that is known, and no part of the call."""
 
     rows: Resource
     id: str
+    role: str | None = field(default=None, compare=False)
 
     @property
     def template(self) -> str:

@@ -122,7 +122,9 @@ class DistrictAdmin:
 class StudentRelationship:
     """`student_relationships[]`."""
 
-    student: AUser | None = reference("The student.", catalogue.USERS, lambda part: part.student)
+    student: AUser | None = reference(
+        "The student.", catalogue.USERS, lambda part: part.student, role=catalogue.STUDENT
+    )
     relationship: str | None = leaf("What the contact is to the student, such as `Parent`.")
     type: str | None = leaf("What the contact is for, such as `Emergency`.")
 

@@ -39,6 +39,7 @@ class Reference:
 
     rows: Resource
     key: Callable[[Any], str | None]
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class References:
 
     rows: Resource
     keys: Callable[[Any], Iterable[str | None] | None]
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +85,30 @@ def leaf(description: str, read: Callable[[Any], Any] | None = None) -> Any:
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
-def reference(description: str, rows: Resource, key: Callable[[Any], str | None]) -> Any:
-    """Declare a field that is another record, looked up by the id that this one holds."""
+def reference(description: str, rows: Resource, key: Callable[[Any], str | None], role: str | None = None) -> Any:
+    """Declare a field that is another record, looked up by the id that this one holds; `role` is one it must hold."""
 
     def resolve(root: Any, info: Info) -> Awaitable[Record | None] | None:
         found = key(root)
-        return info.context.loaders.record.load(RecordCall(rows, found)) if found else None
+        return info.context.loaders.record.load(RecordCall(rows, found, role)) if found else None
 
-    return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: Reference(rows, key)})
+    return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: Reference(rows, key, role)})
 
 
-def references(description: str, rows: Resource, keys: Callable[[Any], Iterable[str | None] | None]) -> Any:
-    """Declare a plain list of other records, looked up by the ids that this one holds."""
+def references(
+    description: str, rows: Resource, keys: Callable[[Any], Iterable[str | None] | None], role: str | None = None
+) -> Any:
+    """Declare a plain list of other records, looked up by the ids that this one holds; `role` as in `reference`."""
 
     async def resolve(root: Any, info: Info) -> list[Record] | None:
         ids = keys(root)
         if ids is None:
             return None
         load = info.context.loaders.record.load
-        found = await asyncio.gather(*[load(RecordCall(rows, key)) for key in dict.fromkeys(ids) if key])
+        found = await asyncio.gather(*[load(RecordCall(rows, key, role)) for key in dict.fromkeys(ids) if key])
         return [record for record in found if record is not None]
 
-    return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: References(rows, keys)})
+    return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: References(rows, keys, role)})
 
 
 def connection(

@@ -60,9 +60,14 @@ class Section(Node):
     term: ATerm | None = reference(
         "The term it takes place in, if any.", catalogue.TERMS, lambda record: record.term_id
     )
-    teacher: AUser | None = reference("The primary teacher.", catalogue.USERS, lambda record: record.teacher)
+    teacher: AUser | None = reference(
+        "The primary teacher.", catalogue.USERS, lambda record: record.teacher, role=catalogue.TEACHER
+    )
     teachers: list[AUser] | None = references(
-        "All its teachers: the primary one first, then the co-teachers.", catalogue.USERS, _teachers
+        "All its teachers: the primary one first, then the co-teachers.",
+        catalogue.USERS,
+        _teachers,
+        role=catalogue.TEACHER,
     )
     students: Users | None = connection("The students enrolled in it.", catalogue.SECTION_USERS, role="student")
     users: Users | None = connection("Its students and teachers.", catalogue.SECTION_USERS, roles=SectionRole)

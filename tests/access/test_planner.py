@@ -4,8 +4,9 @@ from collections.abc import Collection
 
 from gateway.access.planner import Path, choose
 from gateway.access.wants import Want, Window, want
+from gateway.cache.memory import RequestMemory
 from gateway.clever import catalogue, records
-from gateway.clever.catalogue import USERS, Resource, Selection
+from gateway.clever.catalogue import USERS, Selection
 
 TEN = Window(10)
 
@@ -23,12 +24,12 @@ def users_of(parent: records.Section, window: Window = TEN, role: str = "student
 
 
 def paths(*wants: Want, known: Collection[int] = (), held: Collection[Want] = ()) -> list[Path]:
-    def knows(rows: Resource, one: str) -> bool:
-        assert rows is USERS
-        return one in set(map(key, known))
-
-    chosen = choose(wants, holds=lambda one: one in held, knows=knows)
-    return [chosen[one] for one in wants]
+    memory = RequestMemory()
+    memory.keep(USERS, [records.User(id=key(number)) for number in known])
+    memory.lists |= {one.list_key: () for one in held}
+    plan = choose(wants, memory, 1000)
+    assert (plan.sizes, plan.lists) == (set(), set()), "so few are read at once"
+    return [plan.paths[one] for one in wants]
 
 
 def test_an_edge_that_makes_no_sense_costs_nothing() -> None:
@@ -103,12 +104,10 @@ def test_references_that_are_no_ids_are_not_counted() -> None:
 
 def test_every_relation_is_chosen_for_by_itself() -> None:
     teacher = records.User(id=key(5), roles=records.Roles(teacher=records.TeacherRole(school=key(6), schools=())))
-    chosen = choose(
-        [users_of(section(1, 10, 11)), want(catalogue.USER_SCHOOLS, teacher, TEN)],
-        holds=lambda _one: False,
-        knows=lambda _rows, _key: False,
-    )
-    assert list(chosen.values()) == [Path.LINK, Path.REFERENCES]
+    assert paths(users_of(section(1, 10, 11)), want(catalogue.USER_SCHOOLS, teacher, TEN)) == [
+        Path.LINK,
+        Path.REFERENCES,
+    ]
 
 
 def test_a_contact_names_its_students_and_a_teacher_does_not() -> None:

@@ -243,7 +243,7 @@ async def test_the_deadline_holds_over_many_levels(faulty: Faulty, ask: Ask) -> 
 
 
 async def test_fields_beyond_the_calls_of_a_request_are_too_complex(faulty: Faulty, ask: Ask) -> None:
-    answer = await ask("query ($ids: [ID!]!) { usersById(ids: $ids) { cleverId } }", "frugal", ids=STUDENTS)
+    answer = await ask("query ($ids: [ID!]!) { usersById(ids: $ids) { cleverId } }", "frugal", ids=STUDENTS[:4])
     found = answer.body["data"]["usersById"]
     assert sum(row is not None for row in found) == 3
     assert errors_of(answer) == [
