@@ -1,0 +1,90 @@
+"""A scan that Clever refuses or that fails costs calls, never the answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.access.executor import Access
+from gateway.access.wants import Rows, Window, want
+from gateway.clever import catalogue
+from gateway.clever.allowance import Allowance
+from gateway.clever.calls import RecordCall
+from gateway.clever.catalogue import SECTIONS, USERS, Selection
+from gateway.clever.client import CleverClient, ClientLimits
+from gateway.clever.retry import Backoff
+from gateway.identity import Tenant
+from gateway.sandbox import SandboxApp, create_app
+from tests.access.test_paths import ids, parents
+
+TOKEN = "TEST_TOKEN"
+ROSTERS = [want(catalogue.SECTION_USERS, one, Window(100), Selection("student")) for one in parents(1, SECTIONS)]
+Fault = Callable[[str], bool]
+
+
+class Faulty:
+    """A sandbox some of whose lists fail."""
+
+    def __init__(self, sandbox: SandboxApp, fails: Fault, status: int) -> None:
+        self.sandbox, self.fails, self.status = sandbox, fails, status
+        self.asked: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        target = f"{scope['path']}?{scope['query_string'].decode()}"
+        self.asked.append(target)
+        if self.fails(target):
+            await send({"type": "http.response.start", "status": self.status, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await self.sandbox(scope, receive, send)
+
+
+async def rosters_from(upstream: Faulty) -> list[Rows | Exception]:
+    limits = ClientLimits(backoff=Backoff(tries=2, first_s=0))
+    transport = httpx.ASGITransport(upstream)
+    async with CleverClient("http://sandbox", "v3.1", limits=limits, transport=transport) as client:
+        found = await Access(client, Tenant(TOKEN), Allowance(30, 500)).rows(ROSTERS)
+        return [found[one] for one in ROSTERS]
+
+
+def users_list(target: str) -> bool:
+    return target.startswith("/v3.1/users?") and "count" not in target
+
+
+@pytest.mark.parametrize(
+    ("fails", "status"),
+    [
+        (lambda target: False, 200),
+        (users_list, 500),
+        (users_list, 404),
+        (users_list, 413),
+        (lambda target: target.startswith("/v3.1/users?"), 500),
+        (lambda target: target.startswith(("/v3.1/users?", "/v3.1/schools/")), 500),
+    ],
+    ids=["nothing fails", "the list fails", "no access", "refused", "the size fails, too", "school lists, too"],
+)
+async def test_rosters_are_the_same_whatever_list_fails(fails: Fault, status: int) -> None:
+    sandbox = create_app("tiny", 1, districts=1, rate_limit=None)
+    records = sandbox.records(TOKEN)
+    expected = [
+        sorted(key for key in set(records["sections"][one.parent_id or ""]["students"]) if key in records["users"])
+        for one in ROSTERS
+    ]
+    found = await rosters_from(Faulty(sandbox, fails, status))
+
+    assert [ids(rows)[0] for rows in found] == expected
+
+
+async def test_what_failed_once_is_not_tried_again_for_the_same_request() -> None:
+    upstream = Faulty(create_app("tiny", 1, districts=1, rate_limit=None), users_list, 404)
+    async with CleverClient("http://sandbox", "v3.1", transport=httpx.ASGITransport(upstream)) as client:
+        access = Access(client, Tenant(TOKEN), Allowance(30, 500))
+        for size in (20, 40):
+            people = [RecordCall(USERS, record.id) for record in parents(1, USERS)[size - 20 : size]]
+            found = await access.records(people)
+            assert {record.id for record in found.values() if record and not isinstance(record, Exception)} == {
+                call.id for call in people
+            }
+
+    assert sum(map(users_list, upstream.asked)) == 1
