@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from gateway import __version__
+from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
 from gateway.engine.answers import refusal
 from gateway.engine.executor import Engine
@@ -96,7 +97,10 @@ def open_client(
         on_call(sent)
         log_call(sent)
 
-    return CleverClient(settings.clever_url, settings.clever_version, limits=limits, transport=transport, on_call=told)
+    budget = WindowBudget(settings.calls_per_minute, at_once=settings.upstream_concurrency)
+    return CleverClient(
+        settings.clever_url, settings.clever_version, limits=limits, budget=budget, transport=transport, on_call=told
+    )
 
 
 def on_this_machine(url: str) -> bool:

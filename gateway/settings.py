@@ -33,6 +33,7 @@ class Settings(BaseSettings):
         20.0, gt=0, allow_inf_nan=False, description="Seconds that one call to Clever may take."
     )
     upstream_concurrency: int = Field(32, ge=1, description="Calls to Clever under way at once.")
+    calls_per_minute: int = Field(1200, ge=1, description="Calls to Clever per token in any minute.")
     upstream_max_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest answer taken from Clever, in bytes.")
     public_introspection: bool = Field(
         False, description="Whether the schema may be read without a token; on in the demo."

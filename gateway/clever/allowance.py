@@ -38,3 +38,10 @@ class Allowance:
                 "Ask for fewer rows or fewer levels."
             )
         self.used += 1
+
+
+def out_of_time() -> DeadlineExceeded:
+    """Return the error of a request whose time ends while calls are waiting or under way."""
+    return DeadlineExceeded(
+        "The request's time ran out while Clever was being asked. Ask for fewer rows, or try again."
+    )

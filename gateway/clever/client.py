@@ -14,13 +14,13 @@ from typing import Literal, Self
 
 import httpx
 
-from gateway.clever.allowance import Allowance
+from gateway.clever.allowance import Allowance, out_of_time
+from gateway.clever.budget import Budget, Place, WindowBudget
 from gateway.clever.calls import LAST, Call, CountCall, ListCall, RecordCall
 from gateway.clever.decode import Page, decode_count, decode_page, decode_record, not_clever
 from gateway.clever.records import Record
 from gateway.clever.retry import RETRYABLE, Backoff
 from gateway.errors import (
-    DeadlineExceeded,
     Unauthenticated,
     UpstreamInvalidResponse,
     UpstreamRateLimited,
@@ -56,8 +56,9 @@ class ClientLimits:
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
-    headers: httpx.Headers
     body: bytes
+    # Seconds that a 429 asks to wait.
+    wait: float
 
 
 class CleverClient:
@@ -69,6 +70,7 @@ class CleverClient:
         version: Version,
         *,
         limits: ClientLimits | None = None,
+        budget: Budget | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         on_call: Callable[[CallSent], None] = lambda _sent: None,
     ) -> None:
@@ -77,7 +79,7 @@ class CleverClient:
         self._limits = limits or ClientLimits()
         self._on_call = on_call
         self._slots = asyncio.Semaphore(self._limits.concurrency)
-        self._closed_until: dict[Tenant, float] = {}
+        self._budget = WindowBudget(at_once=self._limits.concurrency) if budget is None else budget
         self._http = httpx.AsyncClient(
             base_url=f"{self.origin}/{version}",
             transport=transport,
@@ -143,10 +145,8 @@ class CleverClient:
                 await self._pause(backoff.after_failure(attempt), allowance)
                 continue
             if answer.status == 429:
-                wait = backoff.after_limit(answer.headers)
-                self._close_window(tenant, wait)
-                if last or wait >= allowance.seconds_left:
-                    raise UpstreamRateLimited(wait)
+                if last or answer.wait >= allowance.seconds_left:
+                    raise UpstreamRateLimited(answer.wait)
             elif answer.status in RETRYABLE and not last:
                 await self._pause(backoff.after_failure(attempt), allowance)
             else:
@@ -155,19 +155,20 @@ class CleverClient:
 
     async def _send(self, tenant: Tenant, call: Call, allowance: Allowance, attempt: int) -> _Answer:
         """Send one GET within this call's own time and the request's."""
-        async with self._turn(tenant, allowance):
+        async with self._turn(tenant, allowance) as place:
             allowance.spend_call()
+            place.sent()
             seconds = min(self._limits.timeout_s, allowance.seconds_left)
             started = time.perf_counter()
             status: int | None = None
             size = 0
             try:
                 async with asyncio.timeout(seconds):
-                    answer = await self._exchange(tenant, call)
+                    answer = await self._exchange(tenant, call, place)
                 status, size = answer.status, len(answer.body)
             except TimeoutError:
                 if seconds < self._limits.timeout_s:
-                    raise _out_of_time() from None
+                    raise out_of_time() from None
                 raise self._too_slow(call) from None
             except httpx.TimeoutException:
                 raise self._too_slow(call) from None
@@ -182,9 +183,15 @@ class CleverClient:
                 self._on_call(CallSent(call.template, status, time.perf_counter() - started, size, attempt))
         return answer
 
-    async def _exchange(self, tenant: Tenant, call: Call) -> _Answer:
+    async def _exchange(self, tenant: Tenant, call: Call, place: Place) -> _Answer:
         headers = {b"authorization": tenant.authorization}
         async with self._http.stream("GET", call.target, headers=headers) as response:
+            wait = 0.0
+            if response.status_code == 429:
+                wait = self._limits.backoff.after_limit(response.headers)
+                place.refused(wait)
+            else:
+                place.report(response.headers)
             chunks: list[bytes] = []
             size = 0
             async for chunk in response.aiter_bytes():
@@ -195,7 +202,7 @@ class CleverClient:
                         "smaller pages, or raise GATEWAY_UPSTREAM_MAX_BYTES."
                     )
                 chunks.append(chunk)
-            return _Answer(response.status_code, response.headers, b"".join(chunks))
+            return _Answer(response.status_code, b"".join(chunks), wait)
 
     def _too_slow(self, call: Call) -> UpstreamTimeout:
         return UpstreamTimeout(
@@ -204,18 +211,25 @@ class CleverClient:
         )
 
     @asynccontextmanager
-    async def _turn(self, tenant: Tenant, allowance: Allowance) -> AsyncIterator[None]:
-        """Hold a slot, taken within the request's time and while the tenant's rate window is open."""
+    async def _turn(self, tenant: Tenant, allowance: Allowance) -> AsyncIterator[Place]:
+        """Hold a place in the tenant's budget, then a slot, both taken within the request's time."""
         while True:
-            await self._wait_for_window(tenant, allowance)
+            place = await self._budget.acquire(tenant, allowance)
             try:
-                async with asyncio.timeout(allowance.seconds_left):
-                    await self._slots.acquire()
-            except TimeoutError:
-                raise _out_of_time() from None
-            if tenant not in self._closed_until:
-                break
-            self._slots.release()
+                async with self._slot(allowance):
+                    if place.stands:
+                        yield place
+                        return
+            finally:
+                place.end()
+
+    @asynccontextmanager
+    async def _slot(self, allowance: Allowance) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(allowance.seconds_left):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise out_of_time() from None
         try:
             yield
         finally:
@@ -224,34 +238,11 @@ class CleverClient:
     async def _pause(self, seconds: float, allowance: Allowance) -> None:
         await asyncio.sleep(min(seconds, allowance.seconds_left))
 
-    async def _wait_for_window(self, tenant: Tenant, allowance: Allowance) -> None:
-        """Hold calls back while the tenant's rate window is known to be used up."""
-        while (until := self._closed_until.get(tenant)) is not None:
-            wait = until - asyncio.get_running_loop().time()
-            if wait <= 0:
-                self._closed_until.pop(tenant, None)
-            elif wait >= allowance.seconds_left:
-                raise UpstreamRateLimited(wait)
-            else:
-                await asyncio.sleep(wait)
-
-    def _close_window(self, tenant: Tenant, seconds: float) -> None:
-        now = asyncio.get_running_loop().time()
-        for passed in [other for other, until in self._closed_until.items() if until <= now]:
-            del self._closed_until[passed]
-        self._closed_until[tenant] = max(self._closed_until.get(tenant, now), now + seconds)
-
 
 def _leads_back(onward: str, call: ListCall) -> bool:
     if call.before:
         return call.before != LAST and onward >= call.before
     return call.after is not None and onward <= call.after
-
-
-def _out_of_time() -> DeadlineExceeded:
-    return DeadlineExceeded(
-        "The request's time ran out while Clever was being asked. Ask for fewer rows, or try again."
-    )
 
 
 def _good_body(answer: _Answer, call: Call) -> bytes | None:

@@ -10,7 +10,7 @@ RETRYABLE = frozenset({429, 500, 502, 503})
 
 # A rate window is a minute long (https://dev.clever.com/reference/responses-errors): a reset further away is a
 # clock that differs from ours.
-_WINDOW_S = 60.0
+WINDOW_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Backoff:
         reset = latest_reset(headers.get("x-ratelimit-reset", ""))
         if reset is None:
             return self.pick(0.25, self.longest_s)
-        return min(max(reset - now(), 0.0), _WINDOW_S) + self.pick(0.05, 0.5)
+        return min(max(reset - now(), 0.0), WINDOW_S) + self.pick(0.05, 0.5)
 
 
 def latest_reset(value: str) -> float | None:
@@ -41,3 +41,12 @@ def latest_reset(value: str) -> float | None:
     except ValueError:
         return None
     return max(resets) if all(map(math.isfinite, resets)) else None
+
+
+def least_remaining(value: str) -> int | None:
+    """Read `x-ratelimit-remaining`, a count of calls; of several values joined by commas the least."""
+    try:
+        counts = [int(part) for part in value.split(",")]
+    except ValueError:
+        return None
+    return min(counts) if min(counts) >= 0 else None

@@ -21,6 +21,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "plain": {"upstream_timeout": 0.2, "deadline": 5.0, "upstream_max_bytes": 200_000},
     "hurried": {"deadline": 0.3},
     "frugal": {"max_calls": 3},
+    "rationed": {"calls_per_minute": 2, "deadline": 5.0},
 }
 _numbers = count(1)
 
