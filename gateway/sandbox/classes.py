@@ -100,7 +100,7 @@ def school_record(school: School, number: int, names: Names, domain: str, pen: P
     record: Record = {
         "id": school.id,
         "district": pen.district,
-        "name": f"{names.cities[(number + 7) % len(names.cities)]} {kind}",
+        "name": f"{_namesake(number, names)} {kind}",
         "sis_id": str(4000 + number),
         "school_number": str(4000 + number),
         "low_grade": school.grades[0],
@@ -122,6 +122,13 @@ def school_record(school: School, number: int, names: Names, domain: str, pen: P
         pen.maybe(record["principal"], "email", f"principal{number}@{domain}", 0.2, 0.2)
     pen.own_field(record, 0.5, "charter_school", ("Y", "N", ""))
     return pen.turned(record)
+
+
+def _namesake(number: int, names: Names) -> str:
+    """Return what a school is named after: a town, or a person where there are more schools than towns."""
+    if number < len(names.cities):
+        return names.cities[(number + 7) % len(names.cities)]
+    return f"{names.girls[number % len(names.girls)]} {names.families[number % len(names.families)]}"
 
 
 def section_record(section: Section, timetable: Timetable, number: int, pen: Pen) -> Record:

@@ -6,14 +6,14 @@ district never holds its records as dictionaries.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from random import Random
 
+from .chance import Chance
 from .classes import Timetable, course_record, draw_timetable, resource_records, school_record, section_record
 from .ids import LATEST_SYNC, Ids, timestamp
 from .names import Names, pools
 from .people import People, christen, engage, roles_of
 from .presets import SIZES
-from .roster import Employee, Roster, draw_roster
+from .roster import Drawn, Employee, Roster, draw_roster
 from .writing import Pen, Record
 
 STATES = (
@@ -41,17 +41,19 @@ class Generated:
     assigned: dict[str, list[str]]  # resource id -> course ids
 
 
-def generate(preset_name: str, seed: int, index: int) -> Generated:
-    """Generate the district number `index` of a seed; the third and later ones have no resources."""
-    # S311: records need repeatable chance, not secrecy.
-    rng = Random(f"{seed}/{index}/{preset_name}")  # noqa: S311
+def generate(preset_name: str, seed: int, index: int, drawn: Drawn) -> Generated:
+    """Generate the district number `index` of a seed; the third and later ones have no resources.
+
+    `drawn` hears what share of the roster is drawn, from 0 to 1.
+    """
+    rng = Chance(f"{seed}/{index}/{preset_name}")
     preset, names = SIZES[preset_name], pools(seed)
     ids = Ids(index, rng)
     district_id = ids.mint()
     pen = Pen(rng, district_id)
     city = names.cities[index * 11 % len(names.cities)]
     domain = f"{city.lower().replace(' ', '')}.example.net"
-    roster = draw_roster(preset, rng, ids)
+    roster = draw_roster(preset, rng, ids, drawn)
     timetable = draw_timetable(preset, roster, pen, ids)
     for student in roster.students:
         christen(student, names, rng)
@@ -84,6 +86,9 @@ def _users(roster: Roster, pen: Pen, names: Names, domain: str, ids: Ids) -> Ite
 def _sections(roster: Roster, timetable: Timetable, pen: Pen) -> Iterator[Record]:
     for number, section in enumerate(roster.sections):
         yield section_record(section, timetable, number, pen)
+    # Nothing is left to write. Schools and classes hold each other, and through them everybody else.
+    for school in roster.schools:
+        school.sections.clear()
 
 
 def _district_record(district_id: str, index: int, city: str, domain: str, roster: Roster, pen: Pen) -> Record:

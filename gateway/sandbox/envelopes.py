@@ -1,6 +1,5 @@
 """The bodies around records: links, wrappers and their order, joined from prepared bytes."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
@@ -60,9 +59,9 @@ def bare(record: bytes) -> bytes:
     return b'{"data":' + record + b"}"
 
 
-def listing(elements: Sequence[bytes], links: bytes, data_first: bool) -> bytes:
-    """Join prepared elements into a list body."""
-    parts = (b'"data":[', b",".join(elements), b"]")
+def listing(elements: bytes | memoryview, links: bytes, data_first: bool) -> bytes:
+    """Put elements, already joined, into a list body."""
+    parts = (b'"data":[', elements, b"]")
     if data_first:
         return b"".join((b"{", *parts, b',"links":', links, b"}"))
     return b"".join((b'{"links":', links, b",", *parts, b"}"))

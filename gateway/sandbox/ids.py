@@ -4,6 +4,7 @@ A legacy id (the id an account had before API v3) comes from a series of its own
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from random import Random
 
 FIRST_SYNC = 1_627_920_000  # 2021-08-02: when the first district's records begin
@@ -13,8 +14,14 @@ LATEST_SYNC = 1_772_600_400_000  # 2026-03-04: the last sync that any record has
 
 def timestamp(milliseconds: int) -> str:
     """Write a moment as Clever does: `2023-04-23T16:07:28.860Z`."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    days, rest = divmod(milliseconds, 86_400_000)
+    seconds, rest = divmod(rest, 1000)
+    return f"{_date(days)}T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _date(days: int) -> str:
+    return f"{datetime.fromtimestamp(days * 86_400, UTC):%Y-%m-%d}"
 
 
 def born(record_id: str) -> int:

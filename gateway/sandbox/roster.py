@@ -4,15 +4,18 @@ Everything odd about real rosters that concerns ties is decided here: cross-scho
 with two roles, empty classes, records that others mention but that are not shared.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 
+from .chance import Chance
 from .ids import Ids
 from .presets import Preset
 from .vocabulary import CONTACT_TYPES, GRADES, ODD_GRADES, RELATIONSHIPS
 
 SECTION_CAP = 50
 SECTIONS_PER_STUDENT = 8.9
+
+Drawn = Callable[[float], None]  # hears what share is done
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +39,6 @@ class Student:
     shared: bool = True
     visits: School | None = None
     idle: bool = False
-    sections: int = 0
     id: str = ""
     first: str = ""
     family: str = ""
@@ -73,7 +75,7 @@ class Section:
 
     school: School
     place: float
-    closed: bool = False  # nobody may enrol: the empty class
+    room: int = SECTION_CAP  # none from the start in the empty class
     id: str = ""
     students: list[Student] = field(default_factory=list)
     teachers: list[Employee] = field(default_factory=list)
@@ -96,23 +98,28 @@ class Roster:
     people: list[Student | Employee | Contact]
 
 
-def draw_roster(preset: Preset, rng: Random, ids: Ids) -> Roster:
+def draw_roster(preset: Preset, rng: Chance, ids: Ids, drawn: Drawn) -> Roster:
     """Draw one district's ties and give everyone and everything but courses and terms an id."""
     schools = _open_schools(preset.schools)
     students = _admit(preset, schools, rng)
+    drawn(0.2)
     employees = _hire(preset, schools, rng)
     sections = _schedule(preset, schools, rng)
     _assign_teachers(sections, employees, rng)
-    for student in students:
+    for number, student in enumerate(students):
+        if number % 500 == 0:
+            drawn(0.2 + 0.5 * number / len(students))
         _enrol(student, rng)
     contacts = _relate(preset, students, employees, rng)
     for school in schools:
         school.id = ids.mint()
+    drawn(0.8)
     people: list[Student | Employee | Contact] = [*students, *employees, *contacts]
     rng.shuffle(people)
     _bring_forward(people, employees)
     for person in people:
         person.id = ids.mint()
+    drawn(0.95)
     rng.shuffle(sections)
     for section in sections:
         section.id = ids.mint()
@@ -143,19 +150,22 @@ def _open_schools(count: int) -> list[School]:
     return [*schools, School(GRADES[11:], 0.0, shared=False)]
 
 
-def _admit(preset: Preset, schools: list[School], rng: Random) -> list[Student]:
-    weights = [school.weight for school in schools]
+def _admit(preset: Preset, schools: list[School], rng: Chance) -> list[Student]:
+    any_school = rng.chooser(schools, [school.weight for school in schools])
     hidden = schools[-1]
+    # The schools but for one, with the hidden one and without.
+    all_others = {school: [s for s in schools if s is not school] for school in schools}
+    others = {school: [s for s in found if s.shared] for school, found in all_others.items()}
     students = []
     for number in range(preset.students + preset.unshared_students):
-        school = rng.choices(schools, weights)[0]
+        school = any_school()
         grade = rng.choice(school.grades)
         if number % 37 == 5:  # some pupils are outside their school's range
             grade = rng.choice([g for g in (*GRADES, *ODD_GRADES) if g not in school.grades])
         student = Student(school, [school], grade, shared=number < preset.students)
         kind = rng.random()
         if kind < 0.33:
-            other = rng.choice([s for s in schools if s is not school and (s.shared or kind < 0.02)])
+            other = rng.choice((all_others if kind < 0.02 else others)[school])
             # Of the fifth that take classes elsewhere, a third never got that school into their record.
             student.visits = other if kind < 0.20 else None
             if kind >= 0.20 / 3:
@@ -181,7 +191,7 @@ def _pin_rarities(students: list[Student], schools: list[School]) -> None:
             student.schools.insert(0 if at_front else 1, other)
 
 
-def _hire(preset: Preset, schools: list[School], rng: Random) -> list[Employee]:
+def _hire(preset: Preset, schools: list[School], rng: Chance) -> list[Employee]:
     shared = schools[:-1]
     weights = [school.weight for school in shared]
     employees = []
@@ -209,7 +219,7 @@ def _hire(preset: Preset, schools: list[School], rng: Random) -> list[Employee]:
     return employees
 
 
-def _schedule(preset: Preset, schools: list[School], rng: Random) -> list[Section]:
+def _schedule(preset: Preset, schools: list[School], rng: Chance) -> list[Section]:
     shared, hidden = schools[:-1], schools[-1]
     hidden_count = max(2, preset.sections // 150)
     total = sum(school.weight for school in shared)
@@ -217,11 +227,11 @@ def _schedule(preset: Preset, schools: list[School], rng: Random) -> list[Sectio
     counts[0] += preset.sections - hidden_count - sum(counts)
     for school, count in zip(schools, [*counts, hidden_count], strict=True):
         school.sections = [Section(school, n / count) for n in range(count)]
-    shared[-1].sections[rng.randrange(len(shared[-1].sections))].closed = True
+    shared[-1].sections[rng.randrange(len(shared[-1].sections))].room = 0
     return [section for school in (*shared, hidden) for section in school.sections]
 
 
-def _assign_teachers(sections: list[Section], employees: list[Employee], rng: Random) -> None:
+def _assign_teachers(sections: list[Section], employees: list[Employee], rng: Chance) -> None:
     crew: dict[School, list[Employee]] = {}
     for employee in employees:
         if employee.instructional and employee.shared:
@@ -234,8 +244,9 @@ def _assign_teachers(sections: list[Section], employees: list[Employee], rng: Ra
         turn = turns[section.school] = turns.get(section.school, -1) + 1
         section.teachers = [team[turn % len(team)]]
         extra = 3 if number == 0 else rng.choice((1, 1, 1, 1, 2, 2, 3)) if rng.random() < 0.12 else 0
-        others = [e for e in team if e is not section.teachers[0]]
-        section.teachers += rng.sample(others, min(extra, len(others)))
+        if extra:
+            others = [e for e in team if e is not section.teachers[0]]
+            section.teachers += rng.sample(others, min(extra, len(others)))
     hidden = next(e for e in employees if not e.shared)
     sections[2].teachers = [hidden]
     sections[3].teachers = [sections[3].teachers[0], hidden]
@@ -243,7 +254,7 @@ def _assign_teachers(sections: list[Section], employees: list[Employee], rng: Ra
     sections[4].teachers = []
 
 
-def _enrol(student: Student, rng: Random) -> None:
+def _enrol(student: Student, rng: Chance) -> None:
     if student.idle:
         return
     wanted = min(15, max(4, round(rng.gauss(SECTIONS_PER_STUDENT, 2))))
@@ -253,21 +264,19 @@ def _enrol(student: Student, rng: Random) -> None:
     _join(student, student.school, wanted - away, rng)
 
 
-def _join(student: Student, school: School, wanted: int, rng: Random) -> None:
+def _join(student: Student, school: School, wanted: int, rng: Chance) -> None:
     """Put a student into classes near the own grade, which need not be of exactly that grade."""
     count, grades = len(school.sections), school.grades
     place = grades.index(student.grade) + 0.5 if student.grade in grades else rng.random() * len(grades)
     middle, reach = place / len(grades) * count, max(7.0, 0.6 * count / len(grades))
     low = max(0, min(int(middle - reach), count - int(2 * reach)))
-    near = [
-        s for s in school.sections[low : low + int(2 * reach) + 1] if not s.closed and len(s.students) < SECTION_CAP
-    ]
+    near = [section for section in school.sections[low : low + int(2 * reach) + 1] if section.room]
     for section in rng.sample(near, min(wanted, len(near))):
         section.students.append(student)
-        student.sections += 1
+        section.room -= 1
 
 
-def _relate(preset: Preset, students: list[Student], employees: list[Employee], rng: Random) -> list[Contact]:
+def _relate(preset: Preset, students: list[Student], employees: list[Employee], rng: Chance) -> list[Contact]:
     shared = [s for s in students if s.shared]
     hidden = [s for s in students if not s.shared]
     order = rng.sample(shared, len(shared))

@@ -1,11 +1,12 @@
-"""Collections as prepared bytes: each record encoded once, ready to be joined into a page.
+"""Collections as prepared bytes: each record encoded once, in one long line of bytes that pages are cut from.
 
 A table knows ids, their order and their bytes. It knows nothing of how records are tied together (`relations.py`)
 or of HTTP. The v3.1 bytes are made at the start, the v3.0 bytes of a record when first asked for.
 """
 
+from array import array
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -16,11 +17,14 @@ COLLECTIONS = ("districts", "schools", "terms", "courses", "sections", "users", 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+# Only as deep as something may have to go; what stays is copied, not read.
+_open = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_open_roles = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]]).decode
 _OPENING = len(b'{"data":')
 _ID = 24
 
 # What v3.1 added, by collection; served under v3.0 without these.
-STUDENT_ADDED = (
+STUDENT_ADDED = {
     "preferred_name",
     "gifted_status",
     "section_504_status",
@@ -29,22 +33,31 @@ STUDENT_ADDED = (
     "iep_status",
     "home_language",
     "home_language_code",
-)
+}
 ADDED = {
     "districts": ("lms_type", "lms_state", "last_attendance_sync"),
     "sections": ("lms_status",),
     "users": ("lms_status",),
 }
+_STUDENT = b'"student":{'
 
 
-def without_additions(collection: str, record: Record) -> Record:
-    """Return the record as v3.0 shows it."""
-    plain = {key: value for key, value in record.items() if key not in ADDED[collection]}
-    student = plain.get("roles", {}).get("student") if collection == "users" else None
-    if student is not None:
-        shown = {key: value for key, value in student.items() if key not in STUDENT_ADDED}
-        plain["roles"] = {**plain["roles"], "student": shown}
-    return plain
+def _signs(collection: str) -> tuple[bytes, ...]:
+    """Return bytes without which a v3.1 record is a v3.0 record too."""
+    keys = tuple(b'"%b":' % key.encode() for key in ADDED.get(collection, ()))
+    return (*keys, _STUDENT) if collection == "users" else keys
+
+
+def without_additions(collection: str, record: bytes | memoryview) -> bytes:
+    """Return the bytes of a v3.1 record as v3.0 shows it, every key in its place."""
+    parts: dict[str, object] = dict(_open(record))
+    for key in ADDED[collection]:
+        parts.pop(key, None)
+    if collection == "users":
+        roles = parts["roles"] = _open_roles(cast("msgspec.Raw", parts["roles"]))
+        for key in STUDENT_ADDED & roles.get("student", {}).keys():
+            del roles["student"][key]
+    return _encode(parts)
 
 
 class Table:
@@ -54,9 +67,14 @@ class Table:
         self.collection = collection
         self.ids: list[str] = []
         self.position: dict[str, int] = {}
-        self._current: list[bytes] = []
-        self._plain: list[bytes | None] = []
-        self._tail = {version: len(f',"uri":"/{version}/{collection}/') + _ID + 2 for version in VERSIONS}
+        # The v3.1 elements, each with a comma behind it; number n is from `_starts[n]` to before `_starts[n + 1]`.
+        self._line = bytearray()
+        self._starts = array("Q", [0])
+        self._changed: dict[int, bytes] = {}  # v3.0 records that are not the v3.1 ones
+        self._unchanged = bytearray()  # 1 where a v3.0 record is known to be the v3.1 one
+        self._signs = _signs(collection)
+        self._addresses = {version: f"/{version}/{collection}/".encode() for version in VERSIONS}
+        self._tail = len(b',"uri":""},' + self._addresses["v3.1"]) + _ID
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -68,22 +86,30 @@ class Table:
             raise ValueError(f"{self.collection}: id {record_id} is out of order")
         position = self.position[record_id] = len(self.ids)
         self.ids.append(record_id)
-        self._current.append(self._element(_encode(record), "v3.1", record_id))
+        self._line += b'{"data":%b,"uri":"%b%b"},' % (
+            _encode(record),
+            self._addresses["v3.1"],
+            record_id.encode(),
+        )
+        self._starts.append(len(self._line))
         return position
 
-    def elements(self, version: str, positions: Sequence[int]) -> list[bytes]:
-        """Return the `{"data": …, "uri": …}` bytes of the records at `positions`."""
-        current = self._current
-        if version == "v3.1":
-            if isinstance(positions, range) and positions.step == 1:
-                return current[positions.start : positions.stop]
-            return [current[position] for position in positions]
-        return [self._plain_element(position) for position in positions]
+    def joined(self, version: str, positions: Sequence[int]) -> bytes | memoryview:
+        """Return the `{"data": …, "uri": …}` elements of the records at `positions`, with commas between."""
+        if not positions:
+            return b""
+        if version != "v3.1":
+            return self._plain_joined(positions)
+        line, starts = memoryview(self._line), self._starts
+        first, last = positions[0], positions[-1]
+        if last - first == len(positions) - 1:  # ascending, so there is no gap
+            return line[starts[first] : starts[last + 1] - 1]
+        return b"".join([line[starts[position] : starts[position + 1]] for position in positions])[:-1]
 
     def record(self, version: str, position: int) -> bytes:
         """Return the bytes of one record without its wrapper."""
-        element = self._current[position] if version == "v3.1" else self._plain_element(position)
-        return element[_OPENING : -self._tail[version]]
+        line = memoryview(self._line)
+        return bytes(self._record(line, position) if version == "v3.1" else self._plain_record(line, position))
 
     def decoded_one(self, position: int) -> Record:
         """Decode one v3.1 record."""
@@ -101,21 +127,28 @@ class Table:
             other.add(rewrite(record))
         return other
 
-    def _plain_element(self, position: int) -> bytes:
-        if not self._plain:
-            self._plain = [None] * len(self.ids)
-        element = self._plain[position]
-        if element is None:
-            record = self._current[position][_OPENING : -self._tail["v3.1"]]
-            if self.collection in ADDED:
-                record = _encode(without_additions(self.collection, _decode(record)))
-            element = self._plain[position] = self._element(record, "v3.0", self.ids[position])
-        return element
+    def _record(self, line: memoryview, position: int) -> memoryview:
+        return line[self._starts[position] + _OPENING : self._starts[position + 1] - self._tail]
 
-    def _element(self, record: bytes, version: str, record_id: str) -> bytes:
-        return b'{"data":%b,"uri":"/%b/%b/%b"}' % (
-            record,
-            version.encode(),
-            self.collection.encode(),
-            record_id.encode(),
-        )
+    def _plain_record(self, line: memoryview, position: int) -> bytes | memoryview:
+        if not self._unchanged:
+            self._unchanged = bytearray(len(self.ids))
+        if self._unchanged[position]:
+            return self._record(line, position)
+        changed = self._changed.get(position)
+        if changed is None:
+            start, end = self._starts[position], self._starts[position + 1]
+            if all(self._line.find(sign, start, end) < 0 for sign in self._signs):
+                self._unchanged[position] = 1
+                return self._record(line, position)
+            changed = self._changed[position] = without_additions(self.collection, self._record(line, position))
+        return changed
+
+    def _plain_joined(self, positions: Sequence[int]) -> bytes:
+        line, ids, middle = memoryview(self._line), self.ids, b',"uri":"' + self._addresses["v3.0"]
+        parts: list[bytes | memoryview] = []
+        for position in positions:
+            parts += (b'"},{"data":', self._plain_record(line, position), middle, ids[position].encode())
+        parts[0] = b'{"data":'
+        parts.append(b'"}')
+        return b"".join(parts)

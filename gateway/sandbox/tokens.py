@@ -7,6 +7,7 @@ names do not cover; `/me` answers them in full, as it does real users.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 from .relations import CONTACT, DISTRICT_ADMIN, STAFF, STUDENT, TEACHER
 from .tables import Record
@@ -66,13 +67,15 @@ def grants(worlds: Sequence[World]) -> dict[str, Grant]:
     """Return every known token; the user tokens belong to people of the first district."""
     found = {token_of(index): Grant(token_of(index), Kind.DISTRICT, world) for index, world in enumerate(worlds)}
     first = worlds[0]
+    relations = first.relations
     found[NO_SYNC_TOKEN] = Grant(NO_SYNC_TOKEN, Kind.NO_SYNC, first)
     for people, skip in ((DEMO_PEOPLE, 0), (MORE_PEOPLE, 1)):
         for token, bits, role in people:
-            holders = [user for user, held in enumerate(first.relations.roles) if held == bits]
+            holders = (user for user, held in enumerate(relations.roles) if held == bits)
             # A person without classes is a poor example of a student or a teacher.
-            holders = [user for user in holders if first.relations.user_sections(user)] or holders
-            found[token] = Grant(token, Kind.USER, first, holders[skip % len(holders)], role)
+            chosen = list(islice((user for user in holders if relations.user_sections(user)), skip + 1))
+            chosen = chosen or [user for user, held in enumerate(relations.roles) if held == bits][: skip + 1]
+            found[token] = Grant(token, Kind.USER, first, chosen[skip % len(chosen)], role)
     return found
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from .district import Generated, generate
 from .presets import SIZES
-from .relations import NONE, ROLE_BITS, Positions, Relations, ascending
+from .relations import NONE, ROLE_BITS, Positions, Relations, RelationsBuilder, ascending
 from .tables import Record, Table
 
 Progress = Callable[[str, float], None]
@@ -70,8 +70,9 @@ class World:
 
 def build(preset: str, seed: int, index: int, progress: Progress) -> World:
     """Generate district number `index` and prepare it; `progress` hears a sentence and a share from 0 to 1."""
-    progress(f"Drawing a {preset} district", 0.0)
-    made = generate(preset, seed, index)
+    drawing = f"Drawing a {preset} district"
+    progress(drawing, 0.0)
+    made = generate(preset, seed, index, lambda share: progress(drawing, 0.2 * share))
     unshared: dict[str, dict[str, Record]] = {"schools": {}, "courses": {}, "users": {}}
     tables = {"districts": Table("districts")}
     tables["districts"].add(made.district)
@@ -84,37 +85,38 @@ def build(preset: str, seed: int, index: int, progress: Progress) -> World:
                 tables[collection].add(record)
     users = tables["users"] = Table("users")
     sections = tables["sections"] = Table("sections")
-    relations = Relations(tables["schools"], tables["terms"], tables["courses"], users, sections)
-    for record in _counted(made.users, _people(preset), f"Writing {preset} users", 0.1, 0.8, progress):
+    relations = RelationsBuilder(tables["schools"], tables["terms"], tables["courses"], users, sections)
+    for record in _counted(made.users, _people(preset), f"Writing {preset} users", 0.2, 0.75, progress):
         if record["id"] in made.hidden:
             unshared["users"][record["id"]] = record
         else:
             relations.add_user(users.add(record), record)
     total = SIZES[preset].sections
-    for record in _counted(made.sections, total, f"Writing {preset} classes", 0.8, 1.0, progress):
+    for record in _counted(made.sections, total, f"Writing {preset} classes", 0.75, 0.9, progress):
         relations.add_section(sections.add(record), record)
-    return _finished(made, preset, tables, relations, unshared)
+    tying = f"Tying {preset} records together"
+    return _finished(made, preset, tables, relations, unshared, lambda share: progress(tying, 0.9 + 0.1 * share))
 
 
 def _finished(
     made: Generated,
     preset: str,
     tables: dict[str, Table],
-    relations: Relations,
+    relations: RelationsBuilder,
     unshared: dict[str, dict[str, Record]],
+    heard: Callable[[float], None],
 ) -> World:
     resources = tables["resources"] = Table("resources")
     for record in made.resources:
         resources.add(record)
     relations.assign(resources, made.assigned)
-    relations.close()
     return World(
         id=made.district["id"],
         name=made.district["name"],
         preset=preset,
         tables=tables,
         terms_by_school=tables["terms"].rewritten(with_midnight),
-        relations=relations,
+        relations=relations.finished(resources, heard),
         unshared=unshared,
         resource_roles=[frozenset(record["roles"]) for record in made.resources],
     )

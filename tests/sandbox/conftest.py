@@ -13,6 +13,8 @@ from tests.servers import running
 
 from .oracle import Oracle
 
+SMALL = ("tiny", "sandbox", "median")  # presets that are quick to generate
+
 
 @dataclass
 class Served:

@@ -78,8 +78,8 @@ def test_only_the_first_district_has_the_chosen_size() -> None:
 
 
 def test_presets_are_named_and_others_refused() -> None:
-    assert PRESETS[:3] == ("tiny", "sandbox", "median")
-    with pytest.raises(ValueError, match="tiny, sandbox, median"):
+    assert PRESETS == ("tiny", "sandbox", "median", "large", "top100")
+    with pytest.raises(ValueError, match="tiny, sandbox, median, large, top100"):
         create_app("enormous")
     with pytest.raises(ValueError, match="districts"):
         create_app("tiny", districts=0)

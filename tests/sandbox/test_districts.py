@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 
-from gateway.sandbox import PRESETS
-
-from .conftest import app_of, oracle_of
+from .conftest import SMALL, app_of, oracle_of
 from .oracle import Oracle
 
 Record = dict[str, Any]
 Case = tuple[Oracle, dict[str, dict[str, Record]]]
-CASES = [(preset, 1, "TEST_TOKEN") for preset in PRESETS]
+CASES = [(preset, 1, "TEST_TOKEN") for preset in SMALL]
 CASES += [("tiny", seed, "TEST_TOKEN") for seed in range(2, 6)] + [("tiny", 1, "TEST_TOKEN_2")]
 GRADES = ["PreKindergarten", "TransitionalKindergarten", "Kindergarten", *map(str, range(1, 13))]
 
