@@ -58,6 +58,7 @@ def create_app(
     limits = EndpointLimits(
         deadline_s=settings.deadline,
         calls=settings.max_calls,
+        rows=settings.max_rows,
         body_bytes=settings.max_body_bytes,
         public_introspection=settings.public_introspection,
     )

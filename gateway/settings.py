@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     clever_version: Literal["v3.0", "v3.1"] = Field("v3.1", description="Version of Clever's API to read.")
     deadline: float = Field(30.0, gt=0, allow_inf_nan=False, description="Seconds that one request may take in all.")
     max_calls: int = Field(1200, ge=1, description="Calls to Clever that one request may make, retries included.")
+    max_rows: int = Field(
+        1_000_000, ge=1, description="Rows that the lists of one answer may hold in all; nested lists multiply."
+    )
     max_body_bytes: int = Field(1_000_000, ge=1, description="Largest request body in bytes.")
     upstream_timeout: float = Field(
         20.0, gt=0, allow_inf_nan=False, description="Seconds that one call to Clever may take."

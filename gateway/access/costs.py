@@ -35,7 +35,7 @@ class Cost:
         """Return the cost in calls; infinite where it needs more than there are left."""
         if self.calls > calls_left:
             return math.inf
-        return self.calls * max(1.0, CALLS_AT_EASE / calls_left) + self.bytes / BYTES_OF_A_CALL
+        return self.calls * max(1.0, CALLS_AT_EASE / max(1, calls_left)) + self.bytes / BYTES_OF_A_CALL
 
 
 def of_records(rows: Resource, count: int) -> int:

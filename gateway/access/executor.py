@@ -21,6 +21,8 @@ from gateway.clever.values import is_id
 from gateway.errors import Forbidden, GatewayError, QueryTooComplex
 from gateway.identity import Tenant
 
+_SHARE_FOR_READING_AHEAD = 1 / 3
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -69,26 +71,31 @@ class Access:
         """
         while True:
             plan = plan_anew()
-            if plan.sizes:
-                await asyncio.gather(*[self._ask_size(rows, role) for rows, role in plan.sizes])
-            elif plan.lists:
-                await asyncio.gather(*[self._read_ahead(key) for key in plan.lists])
-            else:
+            if not plan.sizes and not plan.lists:
                 return plan
+            # Reading ahead is a convenience: it may not take the time that the plain way needs.
+            seconds = self._allowance.seconds_left * _SHARE_FOR_READING_AHEAD
+            if plan.sizes:
+                await asyncio.gather(*[self._ask_size(rows, role, seconds) for rows, role in plan.sizes])
+            else:
+                await asyncio.gather(*[self._read_ahead(key, seconds) for key in plan.lists])
 
-    async def _ask_size(self, rows: Resource, role: str | None) -> None:
+    async def _ask_size(self, rows: Resource, role: str | None, seconds: float) -> None:
         call = CountCall(rows, role)
+        size: int | None = None
         try:
-            size = await self._once(call, lambda: self._client.count(self._tenant, call, self._allowance))
-        except GatewayError:
-            size = None
+            async with asyncio.timeout(seconds):
+                size = await self._once(call, lambda: self._client.count(self._tenant, call, self._allowance))
+        except (GatewayError, TimeoutError):
+            pass
         self._memory.sizes[rows, role] = size
 
-    async def _read_ahead(self, key: ListKey) -> None:
+    async def _read_ahead(self, key: ListKey, seconds: float) -> None:
         relation, parent_id, selection = key
         try:
-            await self._whole_list(Want(relation, parent_id, selection, Window(limit=MAX_LIMIT)))
-        except GatewayError:
+            async with asyncio.timeout(seconds):
+                await self._whole_list(Want(relation, parent_id, selection, Window(limit=MAX_LIMIT)))
+        except (GatewayError, TimeoutError):
             self._memory.refused.add(key)
 
     async def _record(self, call: RecordCall) -> Record | None:
@@ -138,7 +145,12 @@ class Access:
         window, role = one.window, one.selection.role or one.relation.role_of_rows
         waiting = [key for key in (ids if one.whole else candidates(ids, window)) if is_id(key)]
         found: list[Record] = []
+        started = False
         while waiting and (one.whole or len(found) <= window.limit):
+            if started and not all(self._memory.knows(one.relation.rows, key, role) for key in waiting):
+                # So many are not shared that looking on, one after another, would cost more than the list itself.
+                return await self._follow_link(one)
+            started = True
             size = len(waiting) if one.whole else window.limit + 1 - len(found)
             chunk, waiting = waiting[:size], waiting[size:]
             looked_up = await asyncio.gather(*[self._row(one.relation.rows, key, role) for key in chunk])

@@ -164,7 +164,7 @@ def _plan_group(group: _Group, known: Known, calls_left: int, plan: Plan) -> Non
         if group.unlisted:
             _consider_scan_from(best, group, known, plan)
         else:
-            _consider_scan(best, rows, group.role, known, plan, at_least=_estimate(group, known))
+            _consider_scan(best, rows, group.role, known, plan, guess=_estimate(group, known))
             _consider_school_lists(best, group, known)
     plan.lists |= best.lists
     for one, ids in group.missing.items():
@@ -174,10 +174,10 @@ def _plan_group(group: _Group, known: Known, calls_left: int, plan: Plan) -> Non
 
 
 def _consider_scan(
-    best: _Best, rows: Resource, role: str | None, known: Known, plan: Plan, at_least: int | None = None
+    best: _Best, rows: Resource, role: str | None, known: Known, plan: Plan, guess: int | None = None
 ) -> None:
     """Offer reading the rows' whole collection, so that every id is known; ask for its size where that is not."""
-    size = _size(best, rows, role, known, plan, at_least)
+    size = _size(best, rows, role, known, plan, guess)
     if size is not None:
         best.offer(of_scan(rows, size), {collection_key(rows, role)})
 
@@ -205,14 +205,16 @@ def _consider_school_lists(best: _Best, group: _Group, known: Known) -> None:
 
 
 def _size(
-    best: _Best, rows: Resource, role: str | None, known: Known, plan: Plan, at_least: int | None = None
+    best: _Best, rows: Resource, role: str | None, known: Known, plan: Plan, guess: int | None = None
 ) -> int | None:
     """Return a collection's size if reading it may pay and is possible; note it in the plan where it must be asked."""
     if not best.worth_improving or rows not in COLLECTIONS or known.has_all(rows, role):
         return None
     if collection_key(rows, role) in known.refused:
         return None
-    size = known.size(rows, role) or at_least
+    size = known.size(rows, role)
+    if size is None:
+        size = guess
     if size is None and rows.counts and (rows, role) not in known.sizes:
         plan.sizes.add((rows, role))
     return size

@@ -20,7 +20,7 @@ class RequestMemory:
     """Records by id, with None for those Clever has none to show of, and lists that were read to their end.
 
     `sizes`: how many rows a collection, or the part of a role, has; None where Clever would not say. `refused`:
-    collections that could not be read to their end.
+    lists that could not be read to their end, or not in time.
     """
 
     __slots__ = ("_indexes", "_records", "lists", "refused", "sizes")
@@ -74,7 +74,7 @@ class RequestMemory:
         assert scan is not None  # noqa: S101 - for the type checker: asked of scanned relations only
         if (relation, selection) not in self._indexes:
             role = scan.role(selection)
-            held = self.lists.get(collection_key(scan.of, role)) or self.lists.get(collection_key(scan.of, None))
+            held = self.lists.get(collection_key(scan.of, role), self.lists.get(collection_key(scan.of, None)))
             if held is None:
                 return None
             grouped: defaultdict[str, set[str]] = defaultdict(set)

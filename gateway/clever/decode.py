@@ -67,8 +67,14 @@ def _many(record: type[Record]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(Listing[Wrapped[record]])  # type: ignore[valid-type]
 
 
+@cache
+def _bare(record: type[Record]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(record)
+
+
 _RAW_ONE = msgspec.json.Decoder(Wrapped[Raw])
 _RAW_MANY = msgspec.json.Decoder(Listing[Any])
+_RAW_ROWS = msgspec.json.Decoder(Listing[Wrapped[Raw]])
 
 # What is beyond is no count of a district's records.
 _LARGEST_COUNT = 2**31 - 1
@@ -102,7 +108,7 @@ def decode_page(rows: Resource, body: bytes, path: str, onward: Literal["next", 
         listing = _many(rows.record).decode(body)
     except msgspec.ValidationError:
         try:
-            listing = _read_one_by_one(rows.record, _RAW_MANY.decode(body))
+            listing = _read_one_by_one(rows.record, body)
         except _UNREADABLE as error:
             raise not_clever() from error
     except _UNREADABLE as error:
@@ -164,14 +170,26 @@ def _leads_away() -> UpstreamInvalidResponse:
     return UpstreamInvalidResponse("A page linked on to somewhere else than its own list; it was not followed.")
 
 
-def _read_one_by_one(record: type[Record], listing: Listing[Any]) -> Listing[Any]:
-    rows = [
-        Wrapped(tolerant(record, element["data"]))
-        for element in listing.data or ()
-        if isinstance(element, dict) and isinstance(element.get("data"), dict)
-    ]
-    unrecognized["list element"] += len(listing.data or ()) - len(rows)
-    return msgspec.structs.replace(listing, data=None if listing.data is None else tuple(rows))
+def _read_one_by_one(record: type[Record], body: bytes) -> Listing[Any]:
+    """Read a page whose records do not all fit: the odd ones value by value, and what is no record not at all."""
+    try:
+        listing: Listing[Any] = _RAW_ROWS.decode(body)
+        found = [_read_row(record, wrapped.data) for wrapped in listing.data or ()]
+    except msgspec.ValidationError:
+        listing = _RAW_MANY.decode(body)
+        elements = [element.get("data") if isinstance(element, dict) else None for element in listing.data or ()]
+        found = [tolerant(record, element) if isinstance(element, dict) else None for element in elements]
+    rows = tuple(Wrapped(row) for row in found if row is not None)
+    unrecognized["list element"] += len(found) - len(rows)
+    return msgspec.structs.replace(listing, data=None if listing.data is None else rows)
+
+
+def _read_row(record: type[Record], raw: Raw) -> Any:
+    try:
+        return _bare(record).decode(raw)
+    except msgspec.ValidationError:
+        value = msgspec.json.decode(raw)
+        return tolerant(record, value) if isinstance(value, dict) else None
 
 
 def tolerant(kind: type[Any], value: Any) -> Any:

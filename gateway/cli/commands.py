@@ -1,6 +1,8 @@
 """The commands of `clever-gateway`, put together."""
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import typer
 from pydantic import ValidationError
@@ -51,6 +53,24 @@ for command, epilog in (
     app.command(epilog=epilog)(command)
 
 
+def _in_words(problem: Mapping[str, Any]) -> str:
+    """Say what a setting must be."""
+    limits = problem.get("ctx", {})
+    words = {
+        "literal_error": f"must be {limits.get('expected')}",
+        "int_parsing": "must be a whole number",
+        "int_from_float": "must be a whole number",
+        "float_parsing": "must be a number",
+        "bool_parsing": "must be true or false",
+        "greater_than": f"must be more than {limits.get('gt')}",
+        "greater_than_equal": f"must be at least {limits.get('ge')}",
+        "less_than_equal": f"must be at most {limits.get('le')}",
+        "finite_number": "must be a number that is not infinite",
+    }
+    message: str = problem["msg"]
+    return words.get(problem["type"], message.removeprefix("Value error, "))
+
+
 def run() -> None:
     """Run the command that the process was started with, and exit with its status."""
     try:
@@ -61,5 +81,5 @@ def run() -> None:
     except ValidationError as error:
         for problem in error.errors():
             name = str(problem["loc"][0]) if problem["loc"] else ""
-            say_error(f"{variable(name)} (or its option): {problem['msg'].removeprefix('Value error, ')}.")
+            say_error(f"{variable(name)} (or its option) {_in_words(problem)}.")
         sys.exit(2)

@@ -47,6 +47,8 @@ def query(
             "of `clever-gateway demo` is http://127.0.0.1:8000/graphql."
         )
     _show(answer)
+    if response.status_code == 401 and sent is None:
+        raise Failure("the gateway wants a token: give one with --token or in GATEWAY_TOKEN.")
     if "errors" in answer:
         raise typer.Exit(1)
 

@@ -1,5 +1,6 @@
 """What goes back to the caller: data and public errors. Everything unexpected is masked, and told to `on_internal`."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,7 +24,7 @@ def public_errors(errors: Iterable[GraphQLError], on_internal: Callable[[Excepti
 def _refused(error: Exception, code: str) -> Answer:
     if isinstance(error, GatewayError):
         return {"message": str(error), "extensions": dict(error.extensions)}
-    message = error.message if isinstance(error, GraphQLError) else INTERNAL_MESSAGE
+    message = without_values(error.message) if isinstance(error, GraphQLError) else INTERNAL_MESSAGE
     return {"message": message, **_locations(error), "extensions": {"code": code}}
 
 
@@ -47,6 +48,22 @@ def _null_variable(error: GraphQLError) -> str | None:
     """
     node = error.nodes[0] if error.nodes else None
     return node.name.value if isinstance(node, VariableNode) else None
+
+
+# graphql-core repeats literals of the document, which may be somebody's name; names of the schema are no secret.
+_LITERALS = (
+    (re.compile(r"(represent [^:]*value): .*", re.DOTALL), r"\1."),
+    (re.compile(r"(Expected value of [^,]*), found .*", re.DOTALL), r"\1."),
+    (re.compile(r"(found (?:Block ?)?(?:String|Name|Int|Float)) .*", re.DOTALL), r"\1."),
+    (re.compile(r"(Value) ['\"].*['\"] (does not exist in)", re.DOTALL), r"\1 \2"),
+)
+
+
+def without_values(message: str) -> str:
+    """Return a message of graphql-core's without the literals that it repeats from the document."""
+    for pattern, kept in _LITERALS:
+        message = pattern.sub(kept, message)
+    return message
 
 
 def _locations(error: Exception) -> Answer:

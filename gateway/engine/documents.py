@@ -15,6 +15,7 @@ from graphql import (
     validate,
 )
 
+from gateway.engine.answers import without_values
 from gateway.errors import RequestRefused
 
 # Two of the operations of our own benchmarks hold 500 aliased look-ups, of about twenty tokens each.
@@ -95,6 +96,6 @@ class DocumentCache:
         except GraphQLSyntaxError as error:
             place = error.locations[0] if error.locations else None
             where = f" (line {place.line}, column {place.column})" if place else ""
-            raise RequestRefused("GRAPHQL_PARSE_FAILED", f"{error.message}{where}") from None
+            raise RequestRefused("GRAPHQL_PARSE_FAILED", f"{without_values(error.message)}{where}") from None
         except RecursionError:
             raise RequestRefused("GRAPHQL_PARSE_FAILED", "The document is nested too deeply.") from None

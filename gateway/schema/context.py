@@ -4,16 +4,18 @@ from dataclasses import dataclass
 
 import strawberry
 
+from gateway.clever.allowance import Allowance
 from gateway.errors import Unauthenticated
 from gateway.loaders import Loaders
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The request's loaders (None where nobody is signed in) and the version of Clever's API behind them."""
+    """The request's loaders (None where nobody is signed in), its allowance, and the version of Clever's API."""
 
     version: str
     held: Loaders | None
+    allowance: Allowance
 
     @property
     def loaders(self) -> Loaders:

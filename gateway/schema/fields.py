@@ -1,7 +1,7 @@
 """How a field is answered, said once where it is declared: from the record, by reference, or as a connection.
 
-The declaration stands in the field's metadata under `SOURCE`; the resolver is made from it. Resolvers of relations
-load through the request's loaders and through nothing else.
+Each helper makes the resolver, and leaves what was declared in the field's metadata under `SOURCE`, for whoever reads
+the schema as data. Resolvers of relations load through the request's loaders and through nothing else.
 """
 
 import asyncio
@@ -132,7 +132,9 @@ def connection(
         needs_rows = window.limit > 0 and asked & {"nodes", "edges"}
         if not needs_rows and "pageInfo" not in asked:
             return Connection(one, Rows())
-        return Connection(one, await info.context.loaders.rows.load(one))
+        rows = await info.context.loaders.rows.load(one)
+        info.context.allowance.take_rows(len(rows.records))
+        return Connection(one, rows)
 
     _take(resolve, [*_role_argument(roles), *_primary_argument(takes_primary), *_paging_arguments(type_name)])
     return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: Connected(relation, role)})

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.executor import Access
-from gateway.clever.allowance import Allowance
+from gateway.clever.allowance import Allowance, out_of_time
 from gateway.clever.client import CleverClient
 from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused, Request
@@ -35,10 +35,11 @@ _GRACE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class EndpointLimits:
-    """What one request may take: seconds, calls to Clever, bytes of its body; and what needs no token."""
+    """What one request may take: seconds, calls to Clever, rows, bytes of its body; and what needs no token."""
 
     deadline_s: float
     calls: int
+    rows: int
     body_bytes: int
     public_introspection: bool
 
@@ -88,6 +89,7 @@ class GraphQLEndpoint:
     ) -> tuple[int, Answer]:
         """Return status and body. Raises RequestRefused, Unauthenticated and ClientGone."""
         tenant = tenant_of(headers)
+        allowance = Allowance(self._limits.deadline_s, self._limits.calls, self._limits.rows)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
                 request = await self._read(scope, receive, headers)
@@ -102,7 +104,10 @@ class GraphQLEndpoint:
             return (400 if media_type == GRAPHQL_JSON else 200), refused.body
         if tenant is None and not prepared.only_introspects:
             raise no_token()
-        return await self._execute(prepared, tenant, facts)
+        try:
+            return await self._execute(prepared, tenant, allowance)
+        finally:
+            facts.upstream_calls = allowance.used
 
     async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> Request:
         if scope["method"] == "GET":
@@ -112,18 +117,15 @@ class GraphQLEndpoint:
         check_content_type(headers)
         return request_from_body(await read_body(receive, headers, self._limits.body_bytes))
 
-    async def _execute(self, prepared: Prepared, tenant: Tenant | None, facts: RequestFacts) -> tuple[int, Answer]:
+    async def _execute(self, prepared: Prepared, tenant: Tenant | None, allowance: Allowance) -> tuple[int, Answer]:
         client = self._client()
-        allowance = Allowance(self._limits.deadline_s, self._limits.calls)
         loaders = Loaders(Access(client, tenant, allowance)) if tenant else None
         try:
-            async with asyncio.timeout(self._limits.deadline_s + _GRACE_S):
-                return 200, await self._engine.execute(prepared, Context(client.version, loaders))
+            async with asyncio.timeout(allowance.seconds_left + _GRACE_S):
+                return 200, await self._engine.execute(prepared, Context(client.version, loaders, allowance))
         except TimeoutError:
-            error = DeadlineExceeded("The request's time ran out. Ask for fewer rows, or page through them.")
+            error = out_of_time()
             return 504, refusal([error], error.code)
-        finally:
-            facts.upstream_calls = allowance.used
 
 
 async def _send(send: Send, status: int, media_type: str, body: Answer, more: dict[str, str]) -> None:

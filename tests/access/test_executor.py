@@ -175,12 +175,13 @@ async def test_a_link_of_a_record_that_is_gone_is_empty_and_a_collection_that_is
     assert isinstance((await access.totals([hidden]))[hidden], Forbidden)
 
 
-async def test_unshared_references_are_passed_over_until_the_page_is_full(faulty: Faulty, access: Access) -> None:
+async def test_a_page_that_look_ups_do_not_fill_is_read_by_its_link(faulty: Faulty, access: Access) -> None:
     del faulty.records["users"][STUDENTS[1]]
     await access.records([RecordCall(USERS, STUDENTS[0])])
     one = want(catalogue.SECTION_USERS, section(), Window(1), STUDENT)
     assert shown(await load(access, one)) == (STUDENTS[:1], True, False)
-    assert faulty.targets == [f"/users/{key}" for key in STUDENTS[:3]]
+    link = f"/sections/{MATH}/users?role=student&limit=1"
+    assert faulty.targets == [f"/users/{STUDENTS[0]}", f"/users/{STUDENTS[1]}", link]
 
 
 async def test_references_that_are_no_ids_never_reach_a_path(faulty: Faulty, access: Access) -> None:

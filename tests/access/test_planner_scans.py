@@ -110,6 +110,22 @@ def test_relations_without_ids_are_found_in_the_collection_that_shows_them() -> 
         assert plan(wants, memory_with(sections=200_000)).lists == set()
 
 
+def test_an_empty_collection_is_a_size_like_any_other() -> None:
+    pupils = [records.User(id=key(n), roles=records.Roles(student=records.StudentRole())) for n in range(30)]
+    wants = [want(catalogue.USER_CONTACTS, pupil, PAGE) for pupil in pupils]
+    memory = memory_with()
+    memory.sizes[USERS, "contact"] = 0
+    assert plan(wants, memory).lists == {collection_key(USERS, "contact")}
+    memory.lists[collection_key(USERS, "contact")] = ()
+    assert set(plan(wants, memory).paths.values()) == {Path.REFERENCES}
+
+
+def test_with_no_call_left_what_costs_none_is_still_planned() -> None:
+    wants = rosters(3, students=0)
+    assert set(plan(wants, memory_with(), calls_left=0).paths.values()) == {Path.REFERENCES}
+    assert set(plan(rosters(3), memory_with(), calls_left=0).paths.values()) == {Path.LINK}
+
+
 def test_licensed_resources_have_no_other_way_than_their_links() -> None:
     wants = [want(catalogue.SECTION_RESOURCES, section(number), PAGE) for number in range(60)]
     made = plan(wants, memory_with())

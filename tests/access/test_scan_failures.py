@@ -1,9 +1,11 @@
 """A scan that Clever refuses or that fails costs calls, never the answer."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from gateway.access.executor import Access
@@ -40,6 +42,15 @@ class Faulty:
             await self.sandbox(scope, receive, send)
 
 
+class Hanging(Faulty):
+    """A sandbox some of whose lists never come."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.fails(f"{scope['path']}?{scope['query_string'].decode()}"):
+            await asyncio.Event().wait()
+        await super().__call__(scope, receive, send)
+
+
 async def rosters_from(upstream: Faulty) -> list[Rows | Exception]:
     limits = ClientLimits(backoff=Backoff(tries=2, first_s=0))
     transport = httpx.ASGITransport(upstream)
@@ -74,6 +85,30 @@ async def test_rosters_are_the_same_whatever_list_fails(fails: Fault, status: in
     found = await rosters_from(Faulty(sandbox, fails, status))
 
     assert [ids(rows)[0] for rows in found] == expected
+
+
+async def test_a_list_that_hangs_leaves_time_for_the_links() -> None:
+    upstream = Hanging(create_app("tiny", 1, districts=1, rate_limit=None), users_list, 200)
+    transport = httpx.ASGITransport(upstream)
+    async with CleverClient("http://sandbox", "v3.1", transport=transport) as client:
+        found = await Access(client, Tenant(TOKEN), Allowance(1.5, 500)).rows(ROSTERS)
+
+    assert not [rows for rows in found.values() if isinstance(rows, Exception)]
+
+
+async def test_where_many_are_not_shared_the_link_is_followed_and_not_one_id_after_another() -> None:
+    """Each id that Clever does not show would be a call of its own."""
+    sandbox = create_app("tiny", 1, districts=1, rate_limit=None)
+    strangers = tuple(f"00000000000000000000{number:04x}" for number in range(40))
+    section = parents(1, SECTIONS)[0]
+    odd = msgspec.structs.replace(section, students=(*strangers, *(getattr(section, "students", None) or ())))
+    upstream = Faulty(sandbox, lambda _target: False, 200)
+    async with CleverClient("http://sandbox", "v3.1", transport=httpx.ASGITransport(upstream)) as client:
+        one = want(catalogue.SECTION_USERS, odd, Window(0), Selection("student"))
+        found = await Access(client, Tenant(TOKEN), Allowance(30, 500)).rows([one])
+
+    assert ids(found[one]) == ([], True, False)
+    assert len(upstream.asked) == 2
 
 
 async def test_what_failed_once_is_not_tried_again_for_the_same_request() -> None:

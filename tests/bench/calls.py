@@ -58,7 +58,7 @@ async def measure(origin: str, engine: Engine, query: str, access: type[Access],
     """Return calls and seconds of one cold query, with a minute's budget of its own."""
     allowance = Allowance(120, 100_000)
     async with CleverClient(origin, "v3.1") as client:
-        context = Context(client.version, Loaders(access(client, Tenant(TOKEN), allowance, **options)))
+        context = Context(client.version, Loaders(access(client, Tenant(TOKEN), allowance, **options)), allowance)
         started = time.perf_counter()
         answer = await engine.execute(engine.prepare(Request(query)), context)
         seconds = time.perf_counter() - started

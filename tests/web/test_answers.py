@@ -134,7 +134,7 @@ def broken() -> Starlette:
     }
     engine = Engine(GraphQLSchema(GraphQLObjectType("Query", fields)), on_internal=log_internal)
     client = CleverClient("http://127.0.0.1:9", "v3.1")
-    limits = EndpointLimits(deadline_s=5, calls=5, body_bytes=10_000, public_introspection=True)
+    limits = EndpointLimits(deadline_s=5, calls=5, rows=100, body_bytes=10_000, public_introspection=True)
     return Starlette(
         routes=[Route("/graphql", GraphQLEndpoint(engine, lambda: client, limits, log_internal))],
         middleware=[
@@ -212,3 +212,22 @@ class TestFaultsOfOurs:
         assert internal["request_id"] == access["request_id"] == response.headers["x-request-id"]
         assert (access["status"], access["route"]) == (500, "other")
         assert "lost" not in response.text + log.text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{ users(first: "Jane Doe") { nodes { id } } }',
+        "{ users(role: JANE_DOE) { nodes { id } } }",
+        '{ users(role: "Jane Doe") { nodes { id } } }',
+        '{ "Jane Doe" }',
+        'query($a: Int = "Jane Doe") { users(first: $a) { nodes { id } } }',
+        '{ node(id: ["Jane Doe"]) { id } }',
+        '{ users(first: {name: "Jane Doe"}) { nodes { id } } }',
+    ],
+)
+async def test_literals_of_a_document_are_not_repeated(gateway: Gateway, document: str) -> None:
+    answer = await gateway.query(document)
+
+    assert answer.body["errors"]
+    assert "jane" not in str(answer.body).lower()
