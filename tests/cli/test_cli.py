@@ -197,13 +197,13 @@ class TestServe:
     @pytest.mark.parametrize(
         ("options", "sentence"),
         [
-            (("--port", "99999"), "GATEWAY_PORT (or its option): Input should be less than or equal to 65535."),
+            (("--port", "99999"), "GATEWAY_PORT (or its option) must be at most 65535."),
             (
                 ("--clever-url", "api.clever.com/v3.1"),
-                "GATEWAY_CLEVER_URL (or its option): must be an origin such as https://api.clever.com, without a path "
+                "GATEWAY_CLEVER_URL (or its option) must be an origin such as https://api.clever.com, without a path "
                 "and without the version.",
             ),
-            (("--clever-version", "v2"), "GATEWAY_CLEVER_VERSION (or its option): Input should be 'v3.0' or 'v3.1'."),
+            (("--clever-version", "v2"), "GATEWAY_CLEVER_VERSION (or its option) must be 'v3.0' or 'v3.1'."),
         ],
     )
     def test_a_wrong_setting_is_a_sentence(self, invoke: Invoke, options: tuple[str, ...], sentence: str) -> None:

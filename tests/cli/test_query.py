@@ -153,7 +153,7 @@ def test_a_token_that_no_header_can_carry_is_a_sentence_without_it(ask: Invoke) 
     said = ask(DISTRICT, "--token", "MARKéD")
 
     assert said.status == 2
-    assert said.err.startswith("clever-gateway: GATEWAY_TOKEN (or its option): must be one line of ASCII")
+    assert said.err.startswith("clever-gateway: GATEWAY_TOKEN (or its option) must be one line of ASCII")
     assert "MARK" not in said.err
 
 
