@@ -52,6 +52,20 @@ class Want:
         return self.relation, self.parent_id, self.selection
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What is wanted of each of many parents: the same window over the same relation; `whole` as in `Want`."""
+
+    relation: Relation
+    window: Window
+    selection: Selection = EVERYTHING
+    whole: bool = False
+
+    def of(self, parent: Record | None) -> Want:
+        """Return what is wanted of one parent."""
+        return want(self.relation, parent, self.window, self.selection, whole=self.whole)
+
+
 def want(
     relation: Relation,
     parent: Record | None,
