@@ -6,16 +6,37 @@ from gateway.errors import DeadlineExceeded, QueryTooComplex
 
 
 class Allowance:
-    """The deadline, the calls and the rows of one request; `used` counts every call sent, retries included."""
+    """The deadline, the calls and the rows of one request; `used` counts every call sent, retries included.
 
-    __slots__ = ("_deadline", "_rows", "limit", "most_rows", "used")
+    A part of it, made by `part`, spends from the whole and has a tally of its own: `used`, the `bytes` of the answers
+    and the `seconds` that calls took. `line` is what takes turns with others: the request, or a part with a deadline
+    of its own, whose work may outlive the request.
+    """
+
+    __slots__ = ("_deadline", "_own_time", "_rows", "_whole", "bytes", "limit", "most_rows", "seconds", "used")
 
     def __init__(self, seconds: float, calls: int, rows: int = 1_000_000) -> None:
         self._deadline = asyncio.get_running_loop().time() + seconds
-        self.limit = calls
-        self.used = 0
-        self.most_rows = rows
+        self._whole: Allowance | None = None
+        self._own_time = True
         self._rows = 0
+        self.limit = calls
+        self.most_rows = rows
+        self.used = 0
+        self.bytes = 0
+        self.seconds = 0.0
+
+    def part(self, seconds: float | None = None) -> "Allowance":
+        """Return a part with a tally of its own; with `seconds` it has a deadline of its own, too."""
+        left = self._deadline - asyncio.get_running_loop().time() if seconds is None else seconds
+        part = Allowance(left, self.limit, self.most_rows)
+        part._whole, part._own_time = self, seconds is not None
+        return part
+
+    @property
+    def line(self) -> "Allowance":
+        """Return what takes turns with others."""
+        return self if self._own_time or self._whole is None else self._whole.line
 
     @property
     def seconds_left(self) -> float:
@@ -25,7 +46,10 @@ class Allowance:
     @property
     def calls_left(self) -> int:
         """Return how many calls may still be sent."""
-        return self.limit - self.used
+        whole = self
+        while whole._whole is not None:
+            whole = whole._whole
+        return whole.limit - whole.used
 
     def spend_call(self) -> None:
         """Count one call.
@@ -33,12 +57,23 @@ class Allowance:
         Raises QueryTooComplex when the request has no call left, DeadlineExceeded when it has no time left.
         """
         self.check_time()
-        if self.used >= self.limit:
+        if self.calls_left <= 0:
             raise QueryTooComplex(
                 f"Answering this needs more than {self.limit} calls to Clever, which is what one request may make. "
                 "Ask for fewer rows or fewer levels."
             )
-        self.used += 1
+        one: Allowance | None = self
+        while one is not None:
+            one.used += 1
+            one = one._whole
+
+    def hear(self, size: int, seconds: float) -> None:
+        """Add the bytes of an answer and the seconds that it took to the tally."""
+        one: Allowance | None = self
+        while one is not None:
+            one.bytes += size
+            one.seconds += seconds
+            one = one._whole
 
     def take_rows(self, count: int) -> None:
         """Count rows that go into the answer: nested lists multiply, though their records are read once.

@@ -251,12 +251,12 @@ class _Window:
 
     async def queue(self, allowance: Allowance, now: float) -> Place:
         """Wait for a place, within the request's time and only as long as one can come free in it."""
-        seconds = allowance.seconds_left
-        wait = self.wait(now, self.turns.ahead_of(allowance) + 1)
+        line, seconds = allowance.line, allowance.seconds_left
+        wait = self.wait(now, self.turns.ahead_of(line) + 1)
         if wait > 0 and wait >= seconds:
             raise UpstreamRateLimited(wait)
         waiter: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        self.turns.join(allowance, waiter)
+        self.turns.join(line, waiter)
         self.serve()
         place: Place | None = None
         try:
@@ -264,15 +264,15 @@ class _Window:
                 place = await waiter
         except TimeoutError:
             now = self._rules.clock()
-            wait = self.wait(now, max(1, self.turns.ahead_of(allowance)))
+            wait = self.wait(now, max(1, self.turns.ahead_of(line)))
             raise UpstreamRateLimited(wait) if wait > 0 else out_of_time() from None
         finally:
             if place is None:
-                self._leave(allowance, waiter)
+                self._leave(line, waiter)
         return place
 
-    def _leave(self, allowance: Allowance, waiter: asyncio.Future[Place]) -> None:
-        self.turns.leave(allowance, waiter)
+    def _leave(self, line: Allowance, waiter: asyncio.Future[Place]) -> None:
+        self.turns.leave(line, waiter)
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             waiter.result().end()
 

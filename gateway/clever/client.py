@@ -6,18 +6,19 @@ Redirects are never followed and `next` links never leave their list; every wait
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Literal, Self
 
 import httpx
+import msgspec
 
 from gateway.clever.allowance import Allowance, out_of_time
 from gateway.clever.budget import Budget, Place, WindowBudget
 from gateway.clever.calls import LAST, Call, CountCall, ListCall, RecordCall
-from gateway.clever.decode import Page, decode_count, decode_page, decode_record, not_clever
+from gateway.clever.decode import LargePage, Page, decode_count, decode_page, decode_record, not_clever
 from gateway.clever.records import Record
 from gateway.clever.retry import RETRYABLE, Backoff
 from gateway.errors import (
@@ -30,6 +31,10 @@ from gateway.errors import (
 from gateway.identity import Tenant
 
 Version = Literal["v3.0", "v3.1"]
+
+# A body of more bytes is read so many records at a time, about 10 ms each.
+_LARGE_BYTES = 500_000
+_SLICE = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +125,40 @@ class CleverClient:
     async def page(self, tenant: Tenant, call: ListCall, allowance: Allowance) -> Page | None:
         """Read one page; None where Clever shows no such list (404). Raises as `record` does."""
         body = await self._get(tenant, call, allowance)
-        if body is None:
-            return None
-        page = decode_page(call.rows, body, f"/{self.version}{call.path}", "prev" if call.before else "next")
+        return None if body is None else await _read(self._open(call, body))
+
+    async def pages(self, tenant: Tenant, call: ListCall, allowance: Allowance) -> AsyncIterator[Page | None]:
+        """Read a list from `call` to its end, each page being asked for while the one before it is read.
+
+        A None stands for a list that Clever does not show (404). Raises as `record` does.
+        """
+        ahead = asyncio.ensure_future(self._get(tenant, call, allowance))
+        try:
+            while (body := await ahead) is not None:
+                opened = self._open(call, body)
+                if opened.onward is not None:
+                    call = replace(call, after=opened.onward)
+                    ahead = asyncio.ensure_future(self._get(tenant, call, allowance))
+                yield await _read(opened)
+                if opened.onward is None:
+                    return
+            yield None
+        finally:
+            ahead.cancel()
+            # Whoever looks at it or not, its failure is no news any more.
+            ahead.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _open(self, call: ListCall, body: bytes) -> Page | LargePage:
+        """Read a page's envelope, and the records of a small one. Raises where a link leads back."""
+        path = f"/{self.version}{call.path}"
+        onward: Literal["next", "prev"] = "prev" if call.before else "next"
+        page: Page | LargePage | None = None
+        if len(body) > _LARGE_BYTES:
+            # A page with odd elements is read as a small one is, which copes with them.
+            with suppress(msgspec.ValidationError):
+                page = LargePage(call.rows, body, path, onward)
+        if page is None:
+            page = decode_page(call.rows, body, path, onward)
         if page.onward is not None and _leads_back(page.onward, call):
             raise UpstreamInvalidResponse("A list of pages led back to an earlier page; it was not followed.")
         return page
@@ -180,7 +216,9 @@ class CleverClient:
                     "Check that GATEWAY_CLEVER_URL is right and that the network lets the gateway through."
                 ) from None
             finally:
-                self._on_call(CallSent(call.template, status, time.perf_counter() - started, size, attempt))
+                took = time.perf_counter() - started
+                allowance.hear(size, took)
+                self._on_call(CallSent(call.template, status, took, size, attempt))
         return answer
 
     async def _exchange(self, tenant: Tenant, call: Call, place: Place) -> _Answer:
@@ -237,6 +275,15 @@ class CleverClient:
 
     async def _pause(self, seconds: float, allowance: Allowance) -> None:
         await asyncio.sleep(min(seconds, allowance.seconds_left))
+
+
+async def _read(opened: Page | LargePage) -> Page:
+    """Read the records of a page, a slice at a time."""
+    if isinstance(opened, Page):
+        return opened
+    for _ in opened.read(_SLICE):
+        await asyncio.sleep(0)
+    return opened.page()
 
 
 def _leads_back(onward: str, call: ListCall) -> bool:

@@ -4,7 +4,7 @@ The fast path decodes a whole page in one go. Where a value has a type that Clev
 the records of that page are read again, value by value: the wrong value reads as absent and is counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
@@ -116,8 +116,41 @@ def decode_page(rows: Resource, body: bytes, path: str, onward: Literal["next", 
     if listing.data is None and not (rows is RESOURCES and listing.resources == ()):
         raise not_clever()
     found = ascending([wrapped.data for wrapped in listing.data or ()])
-    links = {link.rel: link.uri for link in listing.links or ()}
-    return Page(found, _cursor(links.get(onward), "starting_after" if onward == "next" else "ending_before", path))
+    return Page(found, _onward(listing, onward, path))
+
+
+class LargePage:
+    """A page whose records are read slice by slice, so that nothing else waits for all of them."""
+
+    def __init__(self, rows: Resource, body: bytes, path: str, onward: Literal["next", "prev"] = "next") -> None:
+        """Read the envelope.
+
+        Raises as `decode_page` does, and msgspec.ValidationError where an element is no record.
+        """
+        try:
+            listing = _RAW_ROWS.decode(body)
+        except msgspec.ValidationError:
+            raise
+        except _UNREADABLE as error:
+            raise not_clever() from error
+        if listing.data is None:
+            raise not_clever()
+        self._kind = rows.record
+        self._raws = [wrapped.data for wrapped in listing.data]
+        self._found: list[Any] = []
+        self.onward = _onward(listing, onward, path)
+
+    def read(self, count: int) -> Iterator[None]:
+        """Read the records, so many at each step."""
+        for start in range(0, len(self._raws), count):
+            self._found.extend(_read_row(self._kind, raw) for raw in self._raws[start : start + count])
+            yield
+
+    def page(self) -> Page:
+        """Return the page once everything has been read."""
+        sound = [record for record in self._found if record is not None]
+        unrecognized["list element"] += len(self._found) - len(sound)
+        return Page(ascending(sound), self.onward)
 
 
 def decode_count(body: bytes) -> int:
@@ -150,6 +183,11 @@ def not_clever() -> UpstreamInvalidResponse:
     return UpstreamInvalidResponse(
         "The answer was not Clever's API JSON. Check that GATEWAY_CLEVER_URL names Clever's API and nothing else."
     )
+
+
+def _onward(listing: Listing[Any], onward: Literal["next", "prev"], path: str) -> str | None:
+    links = {link.rel: link.uri for link in listing.links or ()}
+    return _cursor(links.get(onward), "starting_after" if onward == "next" else "ending_before", path)
 
 
 def _cursor(uri: str | None, parameter: str, path: str) -> str | None:

@@ -1,0 +1,221 @@
+"""Shelf: what all tenants' requests have read, bounded in bytes. Nothing of it passes from one tenant to another.
+
+What is read once waits in the front row; what is used again moves to the back row, which new entries cannot push out.
+So a scan that nobody asks for twice makes room for itself among its like. Under pressure, large decoded lists are
+packed before anything is given up.
+"""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from itertools import chain
+
+from gateway.cache.rows import EMPTY, DecodedRows, HeldRows, packed
+from gateway.clever.calls import CountCall, ListCall, RecordCall
+from gateway.clever.catalogue import Relation, Resource, Selection
+from gateway.identity import Tenant
+
+# A list known whole: relation, parent's id (None for a whole collection), selection.
+ListKey = tuple[Relation, str | None, Selection]
+Key = RecordCall | ListCall | CountCall | ListKey
+Index = dict[str, list[str]]
+
+# The back row may take this share, so that something new always finds room.
+_BACK_ROW = 0.8
+# A list this small is not worth packing.
+_WORTH_PACKING = 64 * 1024
+# What an entry and its places in the shelf's dictionaries take besides its rows.
+_ENTRY_BYTES = 600
+_ROW_PLACE_BYTES = 160
+# What an index takes for a parent and for each of its rows, whose ids are strings of its own at worst.
+_PARENT_BYTES = 250
+_TARGET_BYTES = 20
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One thing read from Clever at `at`: rows and where their list goes on, or a count, or that there is nothing."""
+
+    key: Key
+    resource: Resource
+    at: float
+    rows: HeldRows = EMPTY
+    onward: str | None = None
+    count: int | None = None
+    missing: bool = False
+    indexes: dict[tuple[Relation, Selection], Index] = field(default_factory=dict)
+    index_bytes: int = 0
+
+    def add_index(self, relation: Relation, selection: Selection, index: Index) -> None:
+        """Keep an index over these rows with them."""
+        self.indexes[relation, selection] = index
+        self.index_bytes += sum(_PARENT_BYTES + _TARGET_BYTES * len(ids) for ids in index.values())
+
+    @property
+    def is_collection(self) -> bool:
+        """Say whether this is a whole collection, or the part of a role."""
+        return isinstance(self.key, tuple) and self.key[1] is None
+
+    @property
+    def bytes(self) -> int:
+        """Return about how much memory the entry takes."""
+        places = 0 if self.is_collection else len(self.rows) * _ROW_PLACE_BYTES
+        return _ENTRY_BYTES + self.rows.bytes + self.index_bytes + places
+
+
+class Roster:
+    """What is known of one tenant's district: entries by key, and which entry holds a record."""
+
+    __slots__ = ("_places", "entries")
+
+    def __init__(self) -> None:
+        self.entries: dict[Key, Entry] = {}
+        self._places: dict[tuple[Resource, str], Entry] = {}
+
+    def put(self, entry: Entry) -> None:
+        """Keep an entry in place of any of the same key."""
+        self.remove(entry.key)
+        self.entries[entry.key] = entry
+        if not entry.is_collection:
+            for record in entry.rows.open().records:
+                self._places[entry.resource, record.id] = entry
+
+    def remove(self, key: Key) -> Entry | None:
+        """Take an entry out."""
+        entry = self.entries.pop(key, None)
+        if entry is not None and not entry.is_collection:
+            for record in entry.rows.open().records:
+                if self._places.get((entry.resource, record.id)) is entry:
+                    del self._places[entry.resource, record.id]
+        return entry
+
+    def place(self, rows: Resource, key: str) -> Entry | None:
+        """Return an entry that holds the record of this id, collections left aside."""
+        return self._places.get((rows, key))
+
+
+class Shelf:
+    """The rosters of all tenants within `capacity` bytes."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._rosters: dict[Tenant, Roster] = {}
+        self._front: OrderedDict[Entry, Tenant] = OrderedDict()
+        self._back: OrderedDict[Entry, Tenant] = OrderedDict()
+        self._sizes: dict[Entry, int] = {}
+        self._back_bytes = 0
+        self._packing: dict[Entry, asyncio.Task[None]] = {}
+        self.bytes = 0
+        self.evicted = 0
+
+    @property
+    def most_decoded(self) -> float:
+        """Return the bytes above which a list is packed from the start, so that one district cannot fill the shelf."""
+        return self._capacity / 8
+
+    def roster(self, tenant: Tenant) -> Roster:
+        """Return what is known of a tenant's district."""
+        roster = self._rosters.get(tenant)
+        return Roster() if roster is None else roster
+
+    def put(self, tenant: Tenant, entry: Entry) -> None:
+        """Keep an entry, and make room for it."""
+        roster = self._rosters.setdefault(tenant, Roster())
+        known = roster.entries.get(entry.key)
+        in_back = known in self._back
+        if known is not None:
+            self._forget(known)
+        roster.put(entry)
+        self._front[entry] = tenant
+        self._sizes[entry] = entry.bytes
+        self.bytes += entry.bytes
+        if in_back:
+            self.touch(entry)
+        self._make_room()
+
+    def touch(self, entry: Entry) -> None:
+        """Note that an entry was used again."""
+        if entry in self._back:
+            self._back.move_to_end(entry)
+        elif entry in self._front:
+            self._back[entry] = self._front.pop(entry)
+            self._back_bytes += self._sizes[entry]
+            while self._back_bytes > self._capacity * _BACK_ROW:
+                least, tenant = self._back.popitem(last=False)
+                self._back_bytes -= self._sizes[least]
+                self._front[least] = tenant
+
+    def resize(self, entry: Entry) -> None:
+        """Take in that an entry has grown or shrunk."""
+        if (before := self._sizes.get(entry)) is not None:
+            change = entry.bytes - before
+            self._sizes[entry] = entry.bytes
+            self.bytes += change
+            if entry in self._back:
+                self._back_bytes += change
+            if change > 0:
+                self._make_room()
+
+    def drop_tenant(self, tenant: Tenant) -> None:
+        """Forget everything of a tenant."""
+        roster = self._rosters.get(tenant)
+        for entry in list(roster.entries.values()) if roster else ():
+            self._drop(entry)
+        self._rosters.pop(tenant, None)
+
+    async def aclose(self) -> None:
+        """Stop packing."""
+        for task in list(self._packing.values()):
+            task.cancel()
+        await asyncio.gather(*self._packing.values(), return_exceptions=True)
+
+    def _make_room(self) -> None:
+        """Pack what is used least, and where that is not enough give it up."""
+        excess = self.bytes - self._capacity
+        if excess <= 0:
+            return
+        dropped: list[Entry] = []
+        for entry in chain(self._front, self._back):
+            packs = entry in self._packing
+            if not packs and isinstance(entry.rows, DecodedRows) and entry.rows.bytes > _WORTH_PACKING:
+                packs = True
+                self._packing[entry] = asyncio.create_task(self._pack(entry))
+            if not packs:
+                dropped.append(entry)
+            # A packed list keeps a twelfth; a quarter is left to doubt.
+            excess -= self._sizes[entry] * 3 // 4 if packs else self._sizes[entry]
+            if excess <= 0:
+                break
+        for entry in dropped:
+            self._drop(entry)
+        self.evicted += len(dropped)
+
+    async def _pack(self, entry: Entry) -> None:
+        """Pack an entry's rows, in a thread because compressing takes a while."""
+        try:
+            rows = entry.rows
+            if isinstance(rows, DecodedRows):
+                smaller = await asyncio.to_thread(packed, entry.resource.record, rows)
+                if entry in self._sizes:
+                    entry.rows = smaller
+                    self.resize(entry)
+        finally:
+            del self._packing[entry]
+        self._make_room()
+
+    def _drop(self, entry: Entry) -> None:
+        tenant = self._front.get(entry) or self._back.get(entry)
+        if tenant is not None:
+            self._forget(entry)
+            roster = self._rosters[tenant]
+            roster.remove(entry.key)
+            if not roster.entries:
+                del self._rosters[tenant]
+
+    def _forget(self, entry: Entry) -> None:
+        """Take an entry out of the rows of the shelf."""
+        self._front.pop(entry, None)
+        size = self._sizes.pop(entry)
+        self.bytes -= size
+        if self._back.pop(entry, None) is not None:
+            self._back_bytes -= size

@@ -1,0 +1,185 @@
+"""View: what one request may use of its tenant's roster; what it has used once stays the same until its end."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from gateway.cache.freshness import Age, Lifetimes
+from gateway.cache.rows import OpenRows
+from gateway.cache.shelf import Entry, Index, Key, ListKey, Roster
+from gateway.clever.calls import CountCall, RecordCall
+from gateway.clever.catalogue import COLLECTIONS, Relation, Resource, Selection
+from gateway.clever.records import Record
+
+# What is younger than this is not read again, whatever the caller asks for.
+NEWEST_S = 5.0
+
+
+def collection_key(rows: Resource, role: str | None) -> ListKey:
+    """Return the list that is a whole collection, or for a role that part of it."""
+    return COLLECTIONS[rows], None, Selection(role)
+
+
+class View:
+    """One request's view of a roster: entries that are fresh enough, records by id, and indexes over collections.
+
+    `refresh`: the caller asks for data not older than a few seconds. `on_used` hears once of every entry used that
+    the request did not read itself, `on_grown` of entries that have got an index. `refused`: lists that could not be
+    read to their end, or not in time.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        lifetimes: Lifetimes,
+        now: float,
+        *,
+        refresh: bool = False,
+        on_used: Callable[[Entry, Age], None] = lambda _entry, _age: None,
+        on_grown: Callable[[Entry], None] = lambda _entry: None,
+    ) -> None:
+        self._roster = roster
+        self._lifetimes = lifetimes
+        self._now = now
+        self._refresh = refresh
+        self._on_used = on_used
+        self._on_grown = on_grown
+        self._entries: dict[Key, Entry] = {}
+        self._places: dict[tuple[Resource, str], Entry] = {}
+        self._opened: dict[Entry, OpenRows] = {}
+        self._indexes: dict[tuple[Relation, Selection], Index] = {}
+        self.refused: set[Key] = set()
+
+    def age(self, entry: Entry) -> Age:
+        """Return what this request may do with an entry."""
+        seconds = self._now - entry.at
+        age = self._lifetimes.age(entry.resource, seconds, missing=entry.missing)
+        return Age.SPARE if self._refresh and age < Age.SPARE and seconds >= NEWEST_S else age
+
+    def held(self, key: Key) -> Entry | None:
+        """Return what is known under a key, if it may be used."""
+        pinned = self._entries.get(key)
+        if pinned is not None:
+            return pinned
+        entry = self._roster.entries.get(key)
+        if entry is None or (age := self.age(entry)) > Age.USABLE:
+            return None
+        self._entries[key] = entry
+        self._on_used(entry, age)
+        return entry
+
+    def spare(self, key: Key) -> Entry | None:
+        """Return what was known under a key, for want of anything newer."""
+        entry = self._roster.entries.get(key)
+        return None if entry is None or self.age(entry) is Age.GONE else entry
+
+    def pin(self, entry: Entry) -> None:
+        """Use an entry from now on, whatever becomes of it elsewhere."""
+        self._entries[entry.key] = entry
+        if not entry.is_collection:
+            for record in self.open(entry).records:
+                self._places[entry.resource, record.id] = entry
+
+    def open(self, entry: Entry) -> OpenRows:
+        """Return an entry's rows; what has to be unpacked is unpacked once."""
+        opened = self._opened.get(entry)
+        if opened is None:
+            opened = self._opened[entry] = entry.rows.open()
+        return opened
+
+    def whole(self, key: ListKey) -> OpenRows | None:
+        """Return the rows of a list that is known whole."""
+        entry = self.held(key)
+        return None if entry is None or entry.missing else self.open(entry)
+
+    def has_list(self, key: ListKey) -> bool:
+        """Say whether a list is known whole."""
+        entry = self.held(key)
+        return entry is not None and not entry.missing
+
+    def find(self, rows: Resource, key: str, role: str | None = None) -> tuple[bool, Record | None]:
+        """Return whether a look-up of this id, whose record can only hold `role`, needs no call; and the record."""
+        whole = self._collection(rows, role)
+        if whole is not None:
+            found = whole.find(key)
+            if found is not None or role is None:
+                return True, found
+        placed = self._placed(rows, key)
+        if placed is not None:
+            return True, self.open(placed).find(key)
+        single = self.held(RecordCall(rows, key))
+        if single is not None:
+            return True, self.open(single).find(key)
+        return whole is not None, None
+
+    def knows(self, rows: Resource, key: str, role: str | None = None) -> bool:
+        """Say whether a look-up of this id, whose record can only hold `role`, would cost no call."""
+        return self.find(rows, key, role)[0]
+
+    def has_all(self, rows: Resource, role: str | None = None) -> bool:
+        """Say whether a collection, or the part of a role, is known whole."""
+        return self._collection(rows, role) is not None
+
+    def size(self, rows: Resource, role: str | None) -> int | None:
+        """Return how many rows a collection, or the part of a role, has, if that is known."""
+        if rows not in COLLECTIONS:
+            return None
+        whole = self.whole(collection_key(rows, role))
+        if whole is not None:
+            return len(whole)
+        counted = self.held(CountCall(rows, role))
+        return None if counted is None else counted.count
+
+    def ids(self, relation: Relation, parent: Record | None, selection: Selection) -> list[str] | None:
+        """Return the ids of a relation's rows, ascending, where the parent's record or a whole collection tells."""
+        found = relation.references(parent, selection) if parent else None
+        if found is None and parent is not None and relation.scan and relation.scan.covers(parent):
+            index = self._index(relation, selection)
+            return None if index is None else index.get(parent.id, [])
+        return None if found is None else sorted({key for key in found if key})
+
+    def _collection(self, rows: Resource, role: str | None) -> OpenRows | None:
+        """Return the rows of a collection that holds all of a role, if there is one."""
+        if rows not in COLLECTIONS:
+            return None
+        whole = self.whole(collection_key(rows, None))
+        return whole if whole is not None or role is None else self.whole(collection_key(rows, role))
+
+    def _placed(self, rows: Resource, key: str) -> Entry | None:
+        """Return a list, page or look-up that brought the record and may be used."""
+        pinned = self._places.get((rows, key))
+        if pinned is not None:
+            return pinned
+        entry = self._roster.place(rows, key)
+        return None if entry is None else self.held(entry.key)
+
+    def _index(self, relation: Relation, selection: Selection) -> Index | None:
+        """Return for every parent the ids of its rows, worked out of a collection that is known whole."""
+        index = self._indexes.get((relation, selection))
+        if index is not None:
+            return index
+        scan = relation.scan
+        assert scan is not None  # noqa: S101 - for the type checker: asked of scanned relations only
+        role = scan.role(selection)
+        for key in dict.fromkeys((collection_key(scan.of, role), collection_key(scan.of, None))):
+            entry = self.held(key)
+            if entry is not None and not entry.missing:
+                if (relation, selection) not in entry.indexes:
+                    entry.add_index(relation, selection, _grouped(self.open(entry), relation, selection))
+                    self._on_grown(entry)
+                index = self._indexes[relation, selection] = entry.indexes[relation, selection]
+                return index
+        return None
+
+
+def _grouped(rows: OpenRows, relation: Relation, selection: Selection) -> Index:
+    """Return the ids of the rows of each parent; equal ids are one string."""
+    scan = relation.scan
+    assert scan is not None  # noqa: S101 - for the type checker: asked of scanned relations only
+    one: dict[str, str] = {}
+    grouped: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows.records:
+        targets = [one.setdefault(key, key) for key in scan.to(row) if key]
+        for parent in scan.by(row, selection):
+            if parent:
+                grouped[one.setdefault(parent, parent)].update(targets)
+    return {parent: sorted(keys) for parent, keys in grouped.items()}
