@@ -12,6 +12,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from gateway import __version__
+from gateway.access.source import Source
+from gateway.cache.freshness import Lifetimes
+from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
 from gateway.engine.answers import refusal
@@ -35,20 +38,24 @@ def create_app(
     settings: Settings, *, demo_token: str | None = None, transport: httpx.AsyncBaseTransport | None = None
 ) -> Starlette:
     """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one."""
-    client: CleverClient | None = None
+    source: Source | None = None
     metrics = Metrics()
 
-    def the_client() -> CleverClient:
-        if client is None:
+    def the_source() -> Source:
+        if source is None:
             raise RuntimeError("the gateway has not been started")
-        return client
+        return source
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        nonlocal client
+        nonlocal source
         async with open_client(settings, transport, metrics.on_call) as client:
-            yield
-        client = None
+            source = open_source(settings, client)
+            try:
+                yield
+            finally:
+                await source.aclose()
+                source = None
 
     def on_request(done: RequestDone) -> None:
         metrics.on_request(done)
@@ -61,19 +68,27 @@ def create_app(
         rows=settings.max_rows,
         body_bytes=settings.max_body_bytes,
         public_introspection=settings.public_introspection,
+        explain=settings.explain,
     )
     graphiql = graphiql_routes(demo_token=demo_token) if settings.graphiql else []
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(engine, the_client, limits, on_internal=log_internal)),
+            Route("/graphql", GraphQLEndpoint(engine, the_source, limits, on_internal=log_internal)),
             Route("/", _front_door(settings.graphiql)),
-            *ops_routes(lambda: client is not None, metrics.render, prometheus.CONTENT_TYPE),
+            *ops_routes(lambda: source is not None, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
         ],
         middleware=[Middleware(RequestIds), Middleware(AccessLog, on_request=on_request, routes=ROUTES)],
         exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
+
+
+def open_source(settings: Settings, client: CleverClient) -> Source:
+    """Build the way to Clever that the settings describe, with what it remembers; to be closed by the caller."""
+    lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
+    shelf = Shelf(settings.cache_bytes) if settings.cache else None
+    return Source(client, shelf, lifetimes, recheck_s=settings.token_recheck)
 
 
 def open_client(

@@ -78,9 +78,20 @@ class Forbidden(GatewayError):
 
 
 class QueryTooComplex(GatewayError):
-    """Answering would take more than one request may spend."""
+    """Answering would take more than one request may spend; `estimate` and `limit` count the same thing."""
 
     code = "QUERY_TOO_COMPLEX"
+
+    def __init__(self, message: str, *, estimate: int | None = None, limit: int | None = None) -> None:
+        super().__init__(message)
+        self.estimate = estimate
+        self.limit = limit
+
+    @property
+    def extensions(self) -> Mapping[str, Any]:
+        """Give the numbers, where they are known, beside the code."""
+        numbers = {"estimate": self.estimate, "limit": self.limit}
+        return {"code": self.code} | {name: number for name, number in numbers.items() if number is not None}
 
 
 class DeadlineExceeded(GatewayError):

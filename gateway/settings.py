@@ -38,6 +38,32 @@ class Settings(BaseSettings):
     upstream_concurrency: int = Field(32, ge=1, description="Calls to Clever under way at once.")
     calls_per_minute: int = Field(1200, ge=1, description="Calls to Clever per token in any minute.")
     upstream_max_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest answer taken from Clever, in bytes.")
+    cache: bool = Field(True, description="Whether what Clever said is kept from one request to the next.")
+    cache_bytes: int = Field(
+        512 * 1024 * 1024, ge=1, description="Memory that may be taken by what is kept, of all tokens together."
+    )
+    ttl_users: float = Field(300.0, ge=0, allow_inf_nan=False, description="Seconds that users are fresh.")
+    ttl_sections: float = Field(300.0, ge=0, allow_inf_nan=False, description="Seconds that sections are fresh.")
+    ttl_others: float = Field(
+        3600.0, ge=0, allow_inf_nan=False, description="Seconds that everything else of the roster is fresh."
+    )
+    stale_if_error: float = Field(
+        86_400.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Age in seconds up to which something kept is used while Clever cannot be asked.",
+    )
+    token_recheck: float = Field(
+        300.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds after which Clever is asked whether it still accepts a token that reads what is kept.",
+    )
+    explain: bool = Field(
+        False,
+        description="Whether a request with the header `X-Clever-Explain: plan` is told what it did upstream and why; "
+        "on in the demo.",
+    )
     public_introspection: bool = Field(
         False, description="Whether the schema may be read without a token; on in the demo."
     )

@@ -129,7 +129,9 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="session")
 def gateway_origin(upstream: Upstream) -> Iterator[str]:
     """Serve a gateway over the tiny sandbox, with what the demo turns on."""
-    settings = Settings(clever_url=upstream.origin, graphiql=True, public_introspection=True, log_level="error")
+    settings = Settings(
+        cache=False, clever_url=upstream.origin, graphiql=True, public_introspection=True, log_level="error"
+    )
     with running(create_app(settings, demo_token=TOKEN)) as origin:
         yield origin
 

@@ -1,10 +1,9 @@
-"""What reading costs, in calls; bytes count as the calls that they weigh as much as. All guesses are here."""
+"""What reading costs: calls and bytes. All guesses that stand in for observations are here, each with its name."""
 
 import math
 from dataclasses import dataclass
 
 from gateway.clever.calls import MAX_LIMIT
-from gateway.clever.catalogue import Resource
 
 # A small call and this many bytes of a large page take the gateway about as long.
 BYTES_OF_A_CALL = 250_000
@@ -25,40 +24,20 @@ CALLS_AT_EASE = 300
 class Cost:
     """Calls and bytes of a way to read something."""
 
-    calls: int
+    calls: int = 0
     bytes: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.calls + other.calls, self.bytes + other.bytes)
 
-    def weigh(self, calls_left: int) -> float:
-        """Return the cost in calls; infinite where it needs more than there are left."""
-        if self.calls > calls_left:
-            return math.inf
-        return self.calls * max(1.0, CALLS_AT_EASE / max(1, calls_left)) + self.bytes / BYTES_OF_A_CALL
+    def __str__(self) -> str:
+        return f"{self.calls} call{'' if self.calls == 1 else 's'}, {_in_words(self.bytes)}"
 
 
-def of_records(rows: Resource, count: int) -> int:
-    """Return the bytes of so many records."""
-    return count * BYTES_OF_A_RECORD.get(rows.name, BYTES_OF_ANOTHER)
+def pages(rows: int) -> int:
+    """Return how many of the largest pages there are hold so many rows; an empty list is a page, too."""
+    return max(1, math.ceil(rows / MAX_LIMIT))
 
 
-def of_look_ups(rows: Resource, count: int) -> Cost:
-    """Return the cost of looking records up one by one."""
-    return Cost(count, of_records(rows, count))
-
-
-def of_links(rows: Resource, count: int) -> Cost:
-    """Return the cost of following so many relative links."""
-    return Cost(count, of_records(rows, count * ROWS_OF_A_LINK))
-
-
-def of_scan(rows: Resource, size: int) -> Cost:
-    """Return the cost of reading a collection of so many rows in the largest pages there are."""
-    return Cost(max(1, math.ceil(size / MAX_LIMIT)), of_records(rows, size))
-
-
-def of_lists(rows: Resource, lists: int, wanted: int) -> Cost:
-    """Return the cost of reading a list per school and looking the strays up among `wanted` people."""
-    strays = math.ceil(wanted * STRAYS)
-    return Cost(lists + strays, of_records(rows, wanted + strays))
+def _in_words(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{math.ceil(size / 1e3)} kB"

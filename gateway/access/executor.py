@@ -1,24 +1,30 @@
-"""Access: runs the calls that a batch of wants needs, for one request of one tenant.
+"""Access: answers the wants of one request from what is known, and runs the calls that are missing.
 
-A failing call is the result of its own want alone; whatever a page brings is remembered for the whole request.
+A failing call is the result of its own want alone. What cannot be read anew and is not too old is answered from
+memory, and the answer says so.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from gateway.access.planner import Path, Plan, choose, choose_look_ups
-from gateway.access.wants import Rows, Want, Window, candidates, counted, cut
-from gateway.cache.memory import ListKey, RequestMemory
+from gateway.access.costs import Cost, pages
+from gateway.access.offers import Offers
+from gateway.access.planner import GroupKey, Path, Plan, choose, choose_look_ups, group_of
+from gateway.access.reading import Reading
+from gateway.access.source import Source
+from gateway.access.trace import Step, Trace
+from gateway.access.wants import Rows, Want, counted
+from gateway.access.windows import Windows, whole_window
+from gateway.cache.shelf import Key, ListKey
 from gateway.clever.allowance import Allowance
-from gateway.clever.calls import LAST, MAX_LIMIT, CountCall, ListCall, RecordCall, first_page
+from gateway.clever.calls import CountCall, RecordCall
 from gateway.clever.catalogue import Relation, Resource
-from gateway.clever.client import CleverClient
-from gateway.clever.decode import Page, ascending
 from gateway.clever.records import Record
 from gateway.clever.values import is_id
-from gateway.errors import Forbidden, GatewayError, QueryTooComplex
+from gateway.errors import GatewayError, QueryTooComplex
 from gateway.identity import Tenant
 
 _SHARE_FOR_READING_AHEAD = 1 / 3
@@ -28,49 +34,112 @@ V = TypeVar("V")
 
 
 class Access:
-    """Answers wants from what the request knows already, and from Clever."""
+    """Answers the wants of one request of one tenant. `refresh` asks for data that is not older than seconds."""
 
     def __init__(
-        self, client: CleverClient, tenant: Tenant, allowance: Allowance, planner: Callable[..., Plan] = choose
+        self,
+        source: Source,
+        tenant: Tenant,
+        allowance: Allowance,
+        *,
+        planner: Callable[..., Plan] = choose,
+        refresh: bool = False,
+        trace: Trace | None = None,
     ) -> None:
-        self._client = client
-        self._tenant = tenant
+        self.reading = Reading(source, tenant, allowance, refresh=refresh)
+        self.trace = trace or Trace()
+        self.used = False
+        self._view = self.reading.view
+        self._windows = Windows(self.reading)
         self._allowance = allowance
         self._choose = planner
-        self._memory = RequestMemory()
-        self._started: dict[Hashable, asyncio.Task[Any]] = {}
+        self._source = source
+        self._tenant = tenant
 
     async def records(self, calls: Sequence[RecordCall]) -> Mapping[RecordCall, Record | Exception | None]:
         """Look records up by id; None for one that Clever has none to show of."""
-        await self._prepare(lambda: choose_look_ups(calls, self._memory, self._allowance.calls_left))
-        return await _each({call: self._record(call) for call in calls})
+        await self._begin()
+        found: dict[RecordCall, Record | Exception | None] = {}
+        groups: dict[GroupKey, list[RecordCall]] = {}
+        for call in calls:
+            known, record = self._view.find(call.rows, call.id)
+            if known or not is_id(call.id):
+                found[call] = record
+            else:
+                groups.setdefault((call.rows, call.role), []).append(call)
+        self._trace_known(f"{call.rows.name} by id" for call in found)
+        if groups:
+            plan = await self._prepare(choose_look_ups, [call for group in groups.values() for call in group])
+            for outcomes in await asyncio.gather(*[self._look_up(plan, key, group) for key, group in groups.items()]):
+                found |= outcomes
+        return found
 
     async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
         """Load the windows of a batch of wants."""
-        plan = await self._prepare(lambda: self._choose(wants, self._memory, self._allowance.calls_left))
-        return await _each({one: self._rows(one, plan.paths[one]) for one in wants})
+        await self._begin()
+        found: dict[Want, Rows | Exception] = {}
+        groups: dict[GroupKey, list[Want]] = {}
+        for one in wants:
+            rows = self._windows.at_once(one)
+            if rows is None:
+                groups.setdefault(group_of(one), []).append(one)
+            else:
+                found[one] = rows
+        self._trace_known(one.relation.name for one in found)
+        if groups:
+            plan = await self._prepare(self._choose, [one for group in groups.values() for one in group])
+            for outcomes in await asyncio.gather(*[self._load(plan, key, group) for key, group in groups.items()]):
+                found |= outcomes
+        return found
 
     async def totals(self, wants: Sequence[Want]) -> Mapping[Want, int | Exception | None]:
         """Count the rows of whole lists, whatever the windows; None where the request may not spend so many calls."""
+        await self._begin()
+        found: dict[Want, int | Exception | None] = {}
         countable = [one for one in wants if counted(one.relation)]
-        others = {
-            one: replace(one, whole=True, window=Window(limit=MAX_LIMIT)) for one in wants if one not in countable
-        }
-        loaded, found = await asyncio.gather(
-            self.rows(list(dict.fromkeys(others.values()))), _each({one: self._count(one) for one in countable})
+        whole = {one: whole_window(one) for one in wants if not counted(one.relation)}
+        loaded, counts = await asyncio.gather(
+            self.rows(list(dict.fromkeys(whole.values()))), _each({one: self._count(one) for one in countable})
         )
-        for one, whole in others.items():
-            outcome = loaded[whole]
-            found[one] = outcome if isinstance(outcome, Exception) else len(self._memory.lists.get(one.list_key, ()))
+        found |= counts
+        for one, asked in whole.items():
+            outcome = loaded[asked]
+            if isinstance(outcome, Exception):
+                found[one] = outcome
+            else:
+                rows = self._view.whole(one.list_key)
+                found[one] = len(outcome.records) if rows is None else len(rows)
         return {one: None if isinstance(total, QueryTooComplex) else total for one, total in found.items()}
 
-    async def _prepare(self, plan_anew: Callable[[], Plan]) -> Plan:
+    def report(self) -> dict[str, Any]:
+        """Say what the request cost: calls made, reads answered from memory, and the calls that the minute has left.
+
+        `stale` tells of data past its time, `plan` of every step where steps are kept.
+        """
+        report: dict[str, Any] = {
+            "cost": {
+                "calls": self._allowance.used,
+                "cached": self.reading.cached,
+                "remaining": self.reading.calls_left,
+            }
+        }
+        if (stale := self.reading.stale) is not None:
+            report["stale"] = stale
+        if self.trace.on:
+            report["plan"] = [step.as_json() for step in self.trace.steps]
+        return report
+
+    async def _begin(self) -> None:
+        self.used = True
+        await self.reading.check()
+
+    async def _prepare(self, choose: Callable[..., Plan], batch: Sequence[Any]) -> Plan:
         """Ask for what the planner wants to know and read the lists that it wants read, until it wants no more.
 
         What cannot be had is remembered as such, and the planner does without.
         """
         while True:
-            plan = plan_anew()
+            plan = choose(batch, self._view, self._allowance.calls_left, self._source.statistics(self._tenant))
             if not plan.sizes and not plan.lists:
                 return plan
             # Reading ahead is a convenience: it may not take the time that the plain way needs.
@@ -78,164 +147,90 @@ class Access:
             if plan.sizes:
                 await asyncio.gather(*[self._ask_size(rows, role, seconds) for rows, role in plan.sizes])
             else:
-                await asyncio.gather(*[self._read_ahead(key, seconds) for key in plan.lists])
+                await asyncio.gather(*[self._read_ahead(key, offers, seconds) for key, offers in plan.lists.items()])
 
     async def _ask_size(self, rows: Resource, role: str | None, seconds: float) -> None:
-        call = CountCall(rows, role)
-        size: int | None = None
+        step = Step(_named(rows, role), 1, "count", "to weigh reading all of them", Cost(1))
+        await self._ahead(CountCall(rows, role), step, seconds)
+
+    async def _read_ahead(self, key: ListKey, offers: Offers, seconds: float) -> None:
+        relation, _, selection = key
+        statistics = self._source.statistics(self._tenant)
+        path, cost = "school list", Cost(1)
+        if not relation.of_parent:
+            size = statistics.sizes.get((relation.rows, selection.role), 0)
+            path, cost = "scan", Cost(pages(size), statistics.bytes_of(relation.rows, size))
+        await self._ahead(key, Step(_named(relation.rows, selection.role), 1, path, offers.why, cost), seconds)
+
+    async def _ahead(self, key: Key, step: Step, seconds: float) -> None:
         try:
-            async with asyncio.timeout(seconds):
-                size = await self._once(call, lambda: self._client.count(self._tenant, call, self._allowance))
+            with self.trace.step(step, self._allowance) as part:
+                async with asyncio.timeout(seconds):
+                    entry = await self.reading.entry(key, part)
         except (GatewayError, TimeoutError):
-            pass
-        self._memory.sizes[rows, role] = size
-
-    async def _read_ahead(self, key: ListKey, seconds: float) -> None:
-        relation, parent_id, selection = key
-        try:
-            async with asyncio.timeout(seconds):
-                await self._whole_list(Want(relation, parent_id, selection, Window(limit=MAX_LIMIT)))
-        except (GatewayError, TimeoutError):
-            self._memory.refused.add(key)
-
-    async def _record(self, call: RecordCall) -> Record | None:
-        if self._memory.knows(call.rows, call.id) or not is_id(call.id):
-            return self._memory.find(call.rows, call.id)
-        return await self._once(call, lambda: self._look_up(call))
-
-    async def _row(self, rows: Resource, key: str, role: str | None) -> Record | None:
-        """Return a row of a list by its id; None if Clever does not show it, or not in that role."""
-        if not self._memory.knows(rows, key) and self._memory.knows(rows, key, role):
-            return None
-        record = await self._record(RecordCall(rows, key))
-        return record if role is None or getattr(getattr(record, "roles", None), role, None) else None
-
-    async def _look_up(self, call: RecordCall) -> Record | None:
-        record = await self._client.record(self._tenant, call, self._allowance)
-        if record is None:
-            self._memory.keep_missing(call.rows, call.id)
+            self._view.refused.add(key)
         else:
-            self._memory.keep(call.rows, [record])
-        return record
+            if entry.missing:
+                self._view.refused.add(key)
 
-    async def _rows(self, one: Want, path: Path) -> Rows:
-        if path is Path.EMPTY:
-            return cut((), one.window)
-        if path is Path.HELD:
-            return cut(self._memory.lists[one.list_key], one.window)
-        if path is Path.REFERENCES:
-            ids = self._memory.ids(one.relation, one.parent, one.selection)
-            return await self._follow_references(one, ids or [])
-        if one.whole:
-            return cut(await self._whole_list(one), one.window)
-        return await self._follow_link(one)
+    async def _look_up(
+        self, plan: Plan, key: GroupKey, calls: Sequence[RecordCall]
+    ) -> dict[RecordCall, Record | Exception | None]:
+        if (error := self._too_complex(plan, key)) is not None:
+            return dict.fromkeys(calls, error)
+        with self._step(plan, key, len(calls), "look-ups") as part:
+            return await _each({call: self._windows.record(call, part) for call in calls})
 
-    async def _count(self, one: Want) -> int:
+    async def _load(self, plan: Plan, key: GroupKey, wants: Sequence[Want]) -> dict[Want, Rows | Exception]:
+        if (error := self._too_complex(plan, key)) is not None:
+            return dict.fromkeys(wants, error)
+        paths = {plan.paths[one] for one in wants}
+        path = "links" if Path.LINK in paths else "look-ups" if Path.REFERENCES in paths else "memory"
+        with self._step(plan, key, len(wants), path) as part:
+            return await _each({one: self._windows.load(one, plan.paths[one], part) for one in wants})
+
+    def _too_complex(self, plan: Plan, key: GroupKey) -> QueryTooComplex | None:
+        """Return the error of a group whose cheapest way takes more calls than the request has left."""
+        offers, left = plan.groups.get(key), self._allowance.calls_left
+        if offers is None or offers.needed <= left:
+            return None
+        return too_many_calls(offers.needed + self._allowance.used, self._allowance.limit)
+
+    async def _count(self, one: Want) -> int | None:
         """Return the size of a whole collection."""
-        if (held := self._memory.lists.get(one.list_key)) is not None:
-            return len(held)
+        whole = self._view.whole(one.list_key)
+        if whole is not None:
+            return len(whole)
         call = CountCall(one.relation.rows, one.selection.role)
-        count = await self._once(call, lambda: self._client.count(self._tenant, call, self._allowance))
-        if count is None:
-            raise no_access(one.relation.rows)
-        return count
+        step = Step(_named(one.relation.rows, one.selection.role), 1, "count", "it was asked for", Cost(1))
+        with self.trace.step(step, self._allowance) as part:
+            return (await self.reading.entry(call, part)).count
 
-    async def _follow_references(self, one: Want, ids: Sequence[str]) -> Rows:
-        """Look ids up outward from the cursor until the window is full; what Clever does not show is passed over."""
-        window, role = one.window, one.selection.role or one.relation.role_of_rows
-        waiting = [key for key in (ids if one.whole else candidates(ids, window)) if is_id(key)]
-        found: list[Record] = []
-        started = False
-        while waiting and (one.whole or len(found) <= window.limit):
-            if started and not all(self._memory.knows(one.relation.rows, key, role) for key in waiting):
-                # So many are not shared that looking on, one after another, would cost more than the list itself.
-                return await self._follow_link(one)
-            started = True
-            size = len(waiting) if one.whole else window.limit + 1 - len(found)
-            chunk, waiting = waiting[:size], waiting[size:]
-            looked_up = await asyncio.gather(*[self._row(one.relation.rows, key, role) for key in chunk])
-            found.extend(record for record in looked_up if record is not None)
-        found.sort(key=lambda record: record.id)
-        if one.whole or (window.after is None and window.before is None and not waiting):
-            self._memory.lists[one.list_key] = tuple(found)
-        return cut(found, window)
+    def _step(self, plan: Plan, key: GroupKey, parents: int, path: str) -> AbstractContextManager[Allowance]:
+        offers = plan.groups.get(key)
+        why = offers.why if offers else "a page of the whole collection"
+        cost = offers.best.cost if offers else Cost(1)
+        what = key[0].name if isinstance(key[0], Relation) else f"{key[0].name} by id"
+        return self.trace.step(Step(what, parents, path, why, cost), self._allowance)
 
-    async def _whole_list(self, one: Want) -> tuple[Record, ...]:
-        """Read a list to its end in the largest pages there are, and remember it."""
-
-        async def read() -> tuple[Record, ...]:
-            found, _ = await self._read(replace(one, window=Window(limit=MAX_LIMIT)), enough=None)
-            self._memory.lists[one.list_key] = tuple(found)
-            return self._memory.lists[one.list_key]
-
-        return await self._once(one.list_key, read)
-
-    async def _follow_link(self, one: Want) -> Rows:
-        window = one.window
-        found, more = await self._read(one, enough=window.limit)
-        if not more and window.after is None and window.before is None:
-            self._memory.lists[one.list_key] = tuple(found)
-        rows = cut(found, window)
-        if window.backward:
-            return Rows(rows.records, rows.has_next, more or rows.has_previous)
-        return Rows(rows.records, more or rows.has_next, rows.has_previous)
-
-    async def _read(self, one: Want, enough: int | None) -> tuple[list[Record], bool]:
-        """Read pages in the window's direction until `enough` rows are there (None: to the end).
-
-        Returns the rows in ascending order and whether Clever has more. Short pages are no end, and rows that do
-        not belong to the selection make no page: then one row beyond is read, so that "more" is true.
-        """
-        window = one.window
-        limit = max(window.limit, 1)
-        first = first_page(one.relation, one.parent_id, one.selection, limit)
-        call = replace(first, after=window.after, before=window.before or (LAST if window.backward else None))
-        found: list[Record] = []
-        while True:
-            page = await self._page(call, one.relation)
-            kept = [record for record in page.records if _belongs(record, one)]
-            if len(kept) < len(page.records) and enough is not None:
-                enough = limit + 1
-            found = [*kept, *found] if window.backward else [*found, *kept]
-            if page.onward is None or (enough is not None and len(found) >= enough):
-                # Each page is in order and without repeats; pages that overlap need not be.
-                return list(ascending(found)), page.onward is not None
-            call = replace(call, before=page.onward) if window.backward else replace(call, after=page.onward)
-
-    async def _once(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, V]]) -> V:
-        """Do for the whole request what several wants may need at the same time, whoever of them is cancelled."""
-        if key not in self._started:
-            self._started[key] = asyncio.create_task(start())
-        found: V = await asyncio.shield(self._started[key])
-        return found
-
-    async def _page(self, call: ListCall, relation: Relation) -> Page:
-        """Read one page; no list on a known record is an empty list, no list at all is a lack of access."""
-        page = await self._client.page(self._tenant, call, self._allowance)
-        if page is None:
-            if relation.of_parent:
-                return Page(())
-            raise no_access(relation.rows)
-        self._memory.keep(relation.rows, page.records)
-        return page
+    def _trace_known(self, names: Iterable[str]) -> None:
+        for name, count in Counter(names).items() if self.trace.on else ():
+            with self.trace.step(Step(name, count, "memory", "everything is known", Cost()), self._allowance):
+                pass
 
 
-def no_access(rows: Resource) -> Forbidden:
-    """Build the error for a whole collection that Clever does not show to the token."""
-    return Forbidden(
-        f"The token has no access to {rows.name}. Reading them takes a district-app token of an app with Secure Sync "
-        f"whose data settings share {rows.name}; a person's sign-in token does not do. If every query says this, "
-        "GATEWAY_CLEVER_URL may not be Clever's API."
+def too_many_calls(estimate: int, limit: int) -> QueryTooComplex:
+    """Build the error for what takes more calls than one request may make, known before they are made."""
+    return QueryTooComplex(
+        f"Answering this takes about {estimate} calls to Clever; one request may make {limit}. Ask for fewer rows or "
+        "fewer levels.",
+        estimate=estimate,
+        limit=limit,
     )
 
 
-def _belongs(record: Record, one: Want) -> bool:
-    keeps, window = one.relation.keeps, one.window
-    if window.after is not None and record.id <= window.after:
-        return False
-    if window.before is not None and record.id >= window.before:
-        return False
-    return keeps is None or keeps(one.parent_id or "", one.selection, record)
+def _named(rows: Resource, role: str | None) -> str:
+    return f"{rows.name} ({role})" if role else rows.name
 
 
 async def _each(work: Mapping[K, Coroutine[Any, Any, V]]) -> dict[K, V | Exception]:

@@ -56,12 +56,19 @@ class HeldRows(Protocol):
 class DecodedRows:
     """Rows that are held as records."""
 
-    __slots__ = ("_by_id", "bytes", "records")
+    __slots__ = ("_by_id", "_bytes", "records")
 
     def __init__(self, records: tuple[Record, ...]) -> None:
         self.records = records
-        self.bytes = weight(records)
+        self._bytes: int | None = None
         self._by_id: dict[str, Record] | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Return about how much memory the rows take."""
+        if self._bytes is None:
+            self._bytes = weight(self.records)
+        return self._bytes
 
     def __len__(self) -> int:
         return len(self.records)

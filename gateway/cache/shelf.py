@@ -133,6 +133,12 @@ class Shelf:
             self.touch(entry)
         self._make_room()
 
+    def drop(self, tenant: Tenant, key: Key) -> None:
+        """Give an entry up."""
+        entry = self.roster(tenant).entries.get(key)
+        if entry is not None:
+            self._drop(entry)
+
     def touch(self, entry: Entry) -> None:
         """Note that an entry was used again."""
         if entry in self._back:

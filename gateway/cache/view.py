@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from gateway.cache.freshness import Age, Lifetimes
-from gateway.cache.rows import OpenRows
+from gateway.cache.rows import DecodedRows, OpenRows
 from gateway.cache.shelf import Entry, Index, Key, ListKey, Roster
 from gateway.clever.calls import CountCall, RecordCall
-from gateway.clever.catalogue import COLLECTIONS, Relation, Resource, Selection
+from gateway.clever.catalogue import COLLECTIONS, ROLES, USERS, Relation, Resource, Selection
 from gateway.clever.records import Record
 
 # What is younger than this is not read again, whatever the caller asks for.
@@ -47,6 +47,7 @@ class View:
         self._places: dict[tuple[Resource, str], Entry] = {}
         self._opened: dict[Entry, OpenRows] = {}
         self._indexes: dict[tuple[Relation, Selection], Index] = {}
+        self._wholes: dict[tuple[Resource, str | None], tuple[bool, list[OpenRows]]] = {}
         self.refused: set[Key] = set()
 
     def age(self, entry: Entry) -> Age:
@@ -75,9 +76,15 @@ class View:
     def pin(self, entry: Entry) -> None:
         """Use an entry from now on, whatever becomes of it elsewhere."""
         self._entries[entry.key] = entry
-        if not entry.is_collection:
+        if entry.is_collection:
+            self._wholes.clear()
+        else:
             for record in self.open(entry).records:
                 self._places[entry.resource, record.id] = entry
+
+    def remember(self, key: ListKey, records: tuple[Record, ...]) -> None:
+        """Use a list for the rest of this request that was put together of what is known."""
+        self._entries[key] = Entry(key, key[0].rows, self._now, DecodedRows(records))
 
     def open(self, entry: Entry) -> OpenRows:
         """Return an entry's rows; what has to be unpacked is unpacked once."""
@@ -89,27 +96,28 @@ class View:
     def whole(self, key: ListKey) -> OpenRows | None:
         """Return the rows of a list that is known whole."""
         entry = self.held(key)
-        return None if entry is None or entry.missing else self.open(entry)
+        return None if entry is None else self.open(entry)
 
     def has_list(self, key: ListKey) -> bool:
         """Say whether a list is known whole."""
-        entry = self.held(key)
-        return entry is not None and not entry.missing
+        return self.held(key) is not None
 
     def find(self, rows: Resource, key: str, role: str | None = None) -> tuple[bool, Record | None]:
         """Return whether a look-up of this id, whose record can only hold `role`, needs no call; and the record."""
-        whole = self._collection(rows, role)
-        if whole is not None:
+        complete, wholes = self._collections(rows, role)
+        for whole in wholes:
             found = whole.find(key)
-            if found is not None or role is None:
+            if found is not None:
                 return True, found
+        if complete and role is None:
+            return True, None
         placed = self._placed(rows, key)
         if placed is not None:
             return True, self.open(placed).find(key)
         single = self.held(RecordCall(rows, key))
         if single is not None:
             return True, self.open(single).find(key)
-        return whole is not None, None
+        return complete, None
 
     def knows(self, rows: Resource, key: str, role: str | None = None) -> bool:
         """Say whether a look-up of this id, whose record can only hold `role`, would cost no call."""
@@ -117,7 +125,7 @@ class View:
 
     def has_all(self, rows: Resource, role: str | None = None) -> bool:
         """Say whether a collection, or the part of a role, is known whole."""
-        return self._collection(rows, role) is not None
+        return self._collections(rows, role)[0]
 
     def size(self, rows: Resource, role: str | None) -> int | None:
         """Return how many rows a collection, or the part of a role, has, if that is known."""
@@ -137,12 +145,21 @@ class View:
             return None if index is None else index.get(parent.id, [])
         return None if found is None else sorted({key for key in found if key})
 
-    def _collection(self, rows: Resource, role: str | None) -> OpenRows | None:
-        """Return the rows of a collection that holds all of a role, if there is one."""
+    def _collections(self, rows: Resource, role: str | None) -> tuple[bool, list[OpenRows]]:
+        """Return whether what is known holds all rows of a role, and the collections to find them in."""
+        known = self._wholes.get((rows, role))
+        if known is None:
+            known = self._wholes[rows, role] = self._known_collections(rows, role)
+        return known
+
+    def _known_collections(self, rows: Resource, role: str | None) -> tuple[bool, list[OpenRows]]:
         if rows not in COLLECTIONS:
-            return None
-        whole = self.whole(collection_key(rows, None))
-        return whole if whole is not None or role is None else self.whole(collection_key(rows, role))
+            return False, []
+        everything = self.whole(collection_key(rows, None))
+        if everything is not None:
+            return True, [everything]
+        parts = {part: self.whole(collection_key(rows, part)) for part in ROLES} if rows is USERS else {}
+        return parts.get(role or "") is not None, [part for part in parts.values() if part is not None]
 
     def _placed(self, rows: Resource, key: str) -> Entry | None:
         """Return a list, page or look-up that brought the record and may be used."""
@@ -162,7 +179,7 @@ class View:
         role = scan.role(selection)
         for key in dict.fromkeys((collection_key(scan.of, role), collection_key(scan.of, None))):
             entry = self.held(key)
-            if entry is not None and not entry.missing:
+            if entry is not None:
                 if (relation, selection) not in entry.indexes:
                     entry.add_index(relation, selection, _grouped(self.open(entry), relation, selection))
                     self._on_grown(entry)

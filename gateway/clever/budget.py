@@ -53,6 +53,9 @@ class Budget(Protocol):
         the request's own calls under way took it all.
         """
 
+    def left(self, tenant: Tenant) -> int:
+        """Return how many calls a token has left at this moment, never below zero."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
@@ -105,6 +108,11 @@ class WindowBudget:
         if not window.turns and window.free(now) > 0:
             return window.take()
         return await window.queue(allowance, now)
+
+    def left(self, tenant: Tenant) -> int:
+        """Return how many calls a token has left at this moment, by our count and by what Clever told."""
+        window = self._windows.get(tenant)
+        return self._rules.limit if window is None else window.left(self._rules.clock())
 
     def _sweep(self, now: float) -> None:
         """Forget tokens of which nothing is known that still counts."""
@@ -228,6 +236,14 @@ class _Window:
         if now < self._told_until:
             left = min(left, self._told_left)
         return left - self.under_way
+
+    def left(self, now: float) -> int:
+        """Return how many calls are left, those under way taken off."""
+        self._forget(now)
+        if now < self._closed_until:
+            return 0
+        told = self._told_left if now < self._told_until else self._rules.limit
+        return max(0, min(self._rules.limit - len(self._past), told) - self.under_way)
 
     def stands(self, now: float) -> bool:
         """Say whether a place given earlier, one of those under way, may still be used."""

@@ -4,7 +4,7 @@ A reader asks "which REST calls can this field make?" and reads one row. Loading
 Sources: Clever's swagger files (paths, parameters); https://dev.clever.com/docs/data-model (what an edge means).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from gateway.clever import records
 from gateway.clever.records import Record, School, Section, User
 
 STUDENT, TEACHER, STAFF, CONTACT = "student", "teacher", "staff", "contact"
+DISTRICT_ADMIN = "district_admin"
+ROLES = (STUDENT, TEACHER, STAFF, CONTACT, DISTRICT_ADMIN)
 SCHOOL_ROLES = (STAFF, STUDENT, TEACHER)
 
 
@@ -101,6 +103,12 @@ class Relation:
     def of_parent(self) -> bool:
         """Say whether the link starts at a parent record; a whole collection does not."""
         return "{id}" in self.link
+
+    def keep(self, parent_id: str | None, selection: Selection, rows: Sequence[Record]) -> Sequence[Record]:
+        """Return those rows of a page that belong to the selection."""
+        if self.keeps is None:
+            return rows
+        return [row for row in rows if self.keeps(parent_id or "", selection, row)]
 
 
 def roles_at_schools(user: User, selection: Selection) -> Iterable[str | None]:

@@ -5,7 +5,7 @@ Redirects are never followed and `next` links never leave their list; every wait
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -107,6 +107,10 @@ class CleverClient:
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
 
+    def calls_left(self, tenant: Tenant) -> int:
+        """Return how many calls a token has left in this minute."""
+        return self._budget.left(tenant)
+
     async def record(self, tenant: Tenant, call: RecordCall, allowance: Allowance) -> Record | None:
         """Look one record up; None where Clever has none to show (404).
 
@@ -127,7 +131,7 @@ class CleverClient:
         body = await self._get(tenant, call, allowance)
         return None if body is None else await _read(self._open(call, body))
 
-    async def pages(self, tenant: Tenant, call: ListCall, allowance: Allowance) -> AsyncIterator[Page | None]:
+    async def pages(self, tenant: Tenant, call: ListCall, allowance: Allowance) -> AsyncGenerator[Page | None]:
         """Read a list from `call` to its end, each page being asked for while the one before it is read.
 
         A None stands for a list that Clever does not show (404). Raises as `record` does.

@@ -9,8 +9,9 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.executor import Access
+from gateway.access.source import Source
+from gateway.access.trace import Trace
 from gateway.clever.allowance import Allowance, out_of_time
-from gateway.clever.client import CleverClient
 from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused, Request
 from gateway.errors import INTERNAL, DeadlineExceeded, RequestRefused, Unauthenticated
@@ -31,17 +32,22 @@ from gateway.web.parsing import (
 # Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
 # that within this time is cut off whole.
 _GRACE_S = 5.0
+# With the value `plan`, asks what was done upstream and why.
+EXPLAIN = "x-clever-explain"
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointLimits:
-    """What one request may take: seconds, calls to Clever, rows, bytes of its body; and what needs no token."""
+    """What one request may take: seconds, calls to Clever, rows, bytes of its body; what needs no token; and whether
+    it may ask what was done upstream.
+    """
 
     deadline_s: float
     calls: int
     rows: int
     body_bytes: int
     public_introspection: bool
+    explain: bool = False
 
 
 class GraphQLEndpoint:
@@ -50,12 +56,12 @@ class GraphQLEndpoint:
     def __init__(
         self,
         engine: Engine,
-        client: Callable[[], CleverClient],
+        source: Callable[[], Source],
         limits: EndpointLimits,
         on_internal: Callable[[Exception], None] = lambda _error: None,
     ) -> None:
         self._engine = engine
-        self._client = client
+        self._source = source
         self._limits = limits
         self._on_internal = on_internal
 
@@ -105,7 +111,7 @@ class GraphQLEndpoint:
         if tenant is None and not prepared.only_introspects:
             raise no_token()
         try:
-            return await self._execute(prepared, tenant, allowance)
+            return await self._execute(prepared, tenant, allowance, headers)
         finally:
             facts.upstream_calls = allowance.used
 
@@ -117,15 +123,30 @@ class GraphQLEndpoint:
         check_content_type(headers)
         return request_from_body(await read_body(receive, headers, self._limits.body_bytes))
 
-    async def _execute(self, prepared: Prepared, tenant: Tenant | None, allowance: Allowance) -> tuple[int, Answer]:
-        client = self._client()
-        loaders = Loaders(Access(client, tenant, allowance)) if tenant else None
+    async def _execute(
+        self, prepared: Prepared, tenant: Tenant | None, allowance: Allowance, headers: Headers
+    ) -> tuple[int, Answer]:
+        source = self._source()
+        access = self._access(source, tenant, allowance, headers) if tenant else None
+        loaders = Loaders(access) if access else None
         try:
             async with asyncio.timeout(allowance.seconds_left + _GRACE_S):
-                return 200, await self._engine.execute(prepared, Context(client.version, loaders, allowance))
+                answer = await self._engine.execute(prepared, Context(source.client.version, loaders, allowance))
         except TimeoutError:
             error = out_of_time()
             return 504, refusal([error], error.code)
+        if access is not None and access.used:
+            answer["extensions"] = {"clever": access.report()}
+        return 200, answer
+
+    def _access(self, source: Source, tenant: Tenant, allowance: Allowance, headers: Headers) -> Access:
+        return Access(
+            source,
+            tenant,
+            allowance,
+            refresh="no-cache" in headers.get("cache-control", "").lower(),
+            trace=Trace(on=self._limits.explain and headers.get(EXPLAIN, "").strip().lower() == "plan"),
+        )
 
 
 async def _send(send: Send, status: int, media_type: str, body: Answer, more: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.access.executor import Access
+from gateway.access.source import Source
 from gateway.access.wants import Rows, Want, Window, want
 from gateway.clever import catalogue
 from gateway.clever.allowance import Allowance
@@ -45,7 +46,7 @@ async def access(client: CleverClient) -> Access:
 
 
 def access_of(client: CleverClient, calls: int = 100) -> Access:
-    return Access(client, Tenant("a-token"), Allowance(10, calls))
+    return Access(Source(client), Tenant("a-token"), Allowance(10, calls))
 
 
 def section(key: str = MATH) -> Section:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.access.executor import Access
 from gateway.access.planner import Known, Path, Plan
+from gateway.access.source import Source
+from gateway.access.statistics import Statistics
 from gateway.access.wants import Rows, Want, Window, want
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import MAX_LIMIT
@@ -41,7 +43,7 @@ def owner_of(relation: Relation) -> Resource:
     return next(rows for rows in ALL if relation.link.startswith(f"{rows.path}/"))
 
 
-def links_only(wants: Iterable[Want], _known: Known, _calls_left: int) -> Plan:
+def links_only(wants: Iterable[Want], _known: Known, _calls_left: int, _statistics: Statistics) -> Plan:
     """Follow the relative link wherever the edge makes sense."""
     applies = {one: one.relation.applies(one.parent, one.selection) for one in wants}
     return Plan(paths={one: Path.LINK if applies[one] else Path.EMPTY for one in applies})
@@ -86,7 +88,7 @@ async def answers(seed: int, wants: list[Want]) -> tuple[Any, Any, Any]:
     async with CleverClient("http://sandbox", "v3.1", transport=transport, on_call=calls.append) as client:
 
         def access(**options: Any) -> Access:
-            return Access(client, Tenant(TOKEN), Allowance(30, 10_000), **options)
+            return Access(Source(client), Tenant(TOKEN), Allowance(30, 10_000), **options)
 
         by_links = await access(planner=links_only).rows(wants)
         planned = await access().rows(wants)

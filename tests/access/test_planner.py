@@ -3,10 +3,11 @@
 from collections.abc import Collection
 
 from gateway.access.planner import Path, choose
+from gateway.access.statistics import Statistics
 from gateway.access.wants import Want, Window, want
-from gateway.cache.memory import RequestMemory
 from gateway.clever import catalogue, records
 from gateway.clever.catalogue import USERS, Selection
+from tests.access.memory import Memory
 
 TEN = Window(10)
 
@@ -24,11 +25,12 @@ def users_of(parent: records.Section, window: Window = TEN, role: str = "student
 
 
 def paths(*wants: Want, known: Collection[int] = (), held: Collection[Want] = ()) -> list[Path]:
-    memory = RequestMemory()
+    memory = Memory()
     memory.keep(USERS, [records.User(id=key(number)) for number in known])
-    memory.lists |= {one.list_key: () for one in held}
-    plan = choose(wants, memory, 1000)
-    assert (plan.sizes, plan.lists) == (set(), set()), "so few are read at once"
+    for one in held:
+        memory.hold(one.list_key)
+    plan = choose(wants, memory, 1000, Statistics())
+    assert (plan.sizes, plan.lists) == (set(), {}), "so few are read at once"
     return [plan.paths[one] for one in wants]
 
 

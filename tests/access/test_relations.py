@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from gateway.access.executor import Access
+from gateway.access.source import Source
 from gateway.access.wants import Rows, Window, cut, want
 from gateway.clever import catalogue
 from gateway.clever.allowance import Allowance
@@ -30,7 +31,7 @@ async def client(upstream: Upstream) -> AsyncIterator[CleverClient]:
 
 
 def access_of(client: CleverClient) -> Access:
-    return Access(client, Tenant(TOKEN), Allowance(30, 10_000))
+    return Access(Source(client), Tenant(TOKEN), Allowance(30, 10_000))
 
 
 def owner_of(relation: Relation) -> Resource:

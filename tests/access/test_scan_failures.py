@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from gateway.access.executor import Access
+from gateway.access.source import Source
 from gateway.access.wants import Rows, Window, want
 from gateway.clever import catalogue
 from gateway.clever.allowance import Allowance
@@ -55,7 +56,7 @@ async def rosters_from(upstream: Faulty) -> list[Rows | Exception]:
     limits = ClientLimits(backoff=Backoff(tries=2, first_s=0))
     transport = httpx.ASGITransport(upstream)
     async with CleverClient("http://sandbox", "v3.1", limits=limits, transport=transport) as client:
-        found = await Access(client, Tenant(TOKEN), Allowance(30, 500)).rows(ROSTERS)
+        found = await Access(Source(client), Tenant(TOKEN), Allowance(30, 500)).rows(ROSTERS)
         return [found[one] for one in ROSTERS]
 
 
@@ -91,7 +92,7 @@ async def test_a_list_that_hangs_leaves_time_for_the_links() -> None:
     upstream = Hanging(create_app("tiny", 1, districts=1, rate_limit=None), users_list, 200)
     transport = httpx.ASGITransport(upstream)
     async with CleverClient("http://sandbox", "v3.1", transport=transport) as client:
-        found = await Access(client, Tenant(TOKEN), Allowance(1.5, 500)).rows(ROSTERS)
+        found = await Access(Source(client), Tenant(TOKEN), Allowance(1.5, 500)).rows(ROSTERS)
 
     assert not [rows for rows in found.values() if isinstance(rows, Exception)]
 
@@ -105,7 +106,7 @@ async def test_where_many_are_not_shared_the_link_is_followed_and_not_one_id_aft
     upstream = Faulty(sandbox, lambda _target: False, 200)
     async with CleverClient("http://sandbox", "v3.1", transport=httpx.ASGITransport(upstream)) as client:
         one = want(catalogue.SECTION_USERS, odd, Window(0), Selection("student"))
-        found = await Access(client, Tenant(TOKEN), Allowance(30, 500)).rows([one])
+        found = await Access(Source(client), Tenant(TOKEN), Allowance(30, 500)).rows([one])
 
     assert ids(found[one]) == ([], True, False)
     assert len(upstream.asked) == 2
@@ -114,7 +115,7 @@ async def test_where_many_are_not_shared_the_link_is_followed_and_not_one_id_aft
 async def test_what_failed_once_is_not_tried_again_for_the_same_request() -> None:
     upstream = Faulty(create_app("tiny", 1, districts=1, rate_limit=None), users_list, 404)
     async with CleverClient("http://sandbox", "v3.1", transport=httpx.ASGITransport(upstream)) as client:
-        access = Access(client, Tenant(TOKEN), Allowance(30, 500))
+        access = Access(Source(client), Tenant(TOKEN), Allowance(30, 500))
         for size in (20, 40):
             people = [RecordCall(USERS, record.id) for record in parents(1, USERS)[size - 20 : size]]
             found = await access.records(people)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.access.wants import Rows, Window, candidates, counted, cut, want
-from gateway.cache.memory import RequestMemory
 from gateway.clever import catalogue
 from gateway.clever.catalogue import Selection
 from gateway.clever.records import Course, School, Section
+from tests.access.memory import Memory
 
 KEYS = st.integers(0, 40).map(lambda number: f"{number:024x}")
 LISTS = st.sets(KEYS, max_size=20).map(sorted)
@@ -144,7 +144,7 @@ def test_only_whole_collections_are_counted_by_clever_and_resources_are_not() ->
 
 
 def test_references_are_ascending_without_repeats_and_without_gaps() -> None:
-    ids = RequestMemory().ids
+    ids = Memory().ids
     section = Section(id="a" * 24, students=("c", "b", ""), teacher="d", teachers=("d", "b"))
     assert ids(catalogue.SECTION_USERS, section, Selection()) == ["b", "c", "d"]
     assert ids(catalogue.SECTION_USERS, section, Selection("teacher")) == ["b", "d"]

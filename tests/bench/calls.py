@@ -8,11 +8,13 @@
 import argparse
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gateway.access.executor import Access
 from gateway.access.planner import Known, Path, Plan, choose
+from gateway.access.source import Source
+from gateway.access.statistics import Statistics
 from gateway.access.wants import Want
 from gateway.clever.allowance import Allowance
 from gateway.clever.client import CleverClient
@@ -42,14 +44,14 @@ QUESTIONS = {
 class OneByOne(Access):
     """Reads without planning: links for lists, look-ups for records."""
 
-    async def _prepare(self, plan_anew: Callable[[], Plan]) -> Plan:
-        plan = plan_anew()
+    async def _prepare(self, choose: Callable[..., Plan], batch: Sequence[Any]) -> Plan:
+        plan = choose(batch, self._view, self._allowance.calls_left, Statistics())
         return Plan(paths=plan.paths)
 
 
-def links(wants: Iterable[Want], known: Known, calls_left: int) -> Plan:
+def links(wants: Iterable[Want], known: Known, calls_left: int, statistics: Statistics) -> Plan:
     """Follow the link of every want that is not known or empty."""
-    paths = choose(wants, known, calls_left).paths
+    paths = choose(wants, known, calls_left, statistics).paths
     settled = (Path.EMPTY, Path.HELD)
     return Plan(paths={one: path if path in settled else Path.LINK for one, path in paths.items()})
 
@@ -58,7 +60,9 @@ async def measure(origin: str, engine: Engine, query: str, access: type[Access],
     """Return calls and seconds of one cold query, with a minute's budget of its own."""
     allowance = Allowance(120, 100_000)
     async with CleverClient(origin, "v3.1") as client:
-        context = Context(client.version, Loaders(access(client, Tenant(TOKEN), allowance, **options)), allowance)
+        context = Context(
+            client.version, Loaders(access(Source(client), Tenant(TOKEN), allowance, **options)), allowance
+        )
         started = time.perf_counter()
         answer = await engine.execute(engine.prepare(Request(query)), context)
         seconds = time.perf_counter() - started

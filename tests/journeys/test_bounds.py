@@ -15,7 +15,7 @@ NESTED = "{ sections { nodes { students { nodes { sections { nodes { students { 
 
 @pytest.fixture
 def modest(upstream: Upstream) -> Iterator[str]:
-    settings = Settings(clever_url=upstream.origin, max_rows=2_000, log_level="error")
+    settings = Settings(cache=False, clever_url=upstream.origin, max_rows=2_000, log_level="error")
     with running(create_app(settings)) as origin:
         yield origin
 

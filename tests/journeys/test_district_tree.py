@@ -40,7 +40,7 @@ def big_upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def big_origin(big_upstream: Upstream) -> Iterator[str]:
-    with running(create_app(Settings(clever_url=big_upstream.origin, log_level="error"))) as origin:
+    with running(create_app(Settings(cache=False, clever_url=big_upstream.origin, log_level="error"))) as origin:
         yield origin
 
 

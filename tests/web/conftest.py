@@ -20,7 +20,7 @@ SMALLEST_BODY = 2_000
 @pytest.fixture(scope="session")
 def closed_origin(upstream: Upstream) -> Iterator[str]:
     """Serve a gateway as it is without any setting but a small limit of the body: no GraphiQL, no public schema."""
-    with running(create_app(Settings(clever_url=upstream.origin, max_body_bytes=SMALLEST_BODY))) as origin:
+    with running(create_app(Settings(cache=False, clever_url=upstream.origin, max_body_bytes=SMALLEST_BODY))) as origin:
         yield origin
 
 

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from gateway.access.source import Source
 from gateway.app import create_app
 from gateway.clever.client import CleverClient
 from gateway.engine.executor import Engine
@@ -94,7 +95,7 @@ class TestCost:
 
 class TestSlowCallers:
     async def test_a_body_that_never_arrives_is_given_up(self, upstream: Upstream) -> None:
-        with running(create_app(Settings(clever_url=upstream.origin, deadline=0.2))) as origin:
+        with running(create_app(Settings(cache=False, clever_url=upstream.origin, deadline=0.2))) as origin:
             reader, writer = await asyncio.open_connection("127.0.0.1", int(origin.rsplit(":", 1)[1]))
             writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
             writer.write(b"Authorization: Bearer x\r\nContent-Length: 100\r\n\r\n{")
@@ -133,10 +134,10 @@ def broken() -> Starlette:
         "fine": GraphQLField(GraphQLString, resolve=lambda _root, _info: "fine"),
     }
     engine = Engine(GraphQLSchema(GraphQLObjectType("Query", fields)), on_internal=log_internal)
-    client = CleverClient("http://127.0.0.1:9", "v3.1")
+    source = Source(CleverClient("http://127.0.0.1:9", "v3.1"))
     limits = EndpointLimits(deadline_s=5, calls=5, rows=100, body_bytes=10_000, public_introspection=True)
     return Starlette(
-        routes=[Route("/graphql", GraphQLEndpoint(engine, lambda: client, limits, log_internal))],
+        routes=[Route("/graphql", GraphQLEndpoint(engine, lambda: source, limits, log_internal))],
         middleware=[
             Middleware(RequestIds),
             Middleware(AccessLog, on_request=log_request, routes=frozenset({"/graphql"})),

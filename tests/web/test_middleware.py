@@ -45,7 +45,7 @@ class TestRequestIds:
 @pytest.fixture
 async def spoken(upstream: Upstream) -> AsyncIterator[tuple[httpx.AsyncClient, Log]]:
     """A gateway in this loop that logs all there is to log."""
-    app = create_app(Settings(clever_url=upstream.origin, graphiql=True))
+    app = create_app(Settings(cache=False, clever_url=upstream.origin, graphiql=True))
     with logged("debug") as log:
         async with inside(app) as http:
             yield http, log

@@ -1,0 +1,203 @@
+"""Source: reads from Clever once for all who want it at the same time, and remembers what came."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+
+from gateway.access.statistics import Statistics
+from gateway.access.trust import Trust
+from gateway.cache.flights import Flights
+from gateway.cache.freshness import Lifetimes
+from gateway.cache.rows import DecodedRows, RowsBuilder
+from gateway.cache.shelf import Entry, Key, ListKey, Roster, Shelf
+from gateway.clever.allowance import Allowance
+from gateway.clever.calls import MAX_LIMIT, CountCall, ListCall, RecordCall, first_page
+from gateway.clever.catalogue import Resource
+from gateway.clever.client import CleverClient
+from gateway.errors import Forbidden, Unauthenticated
+from gateway.identity import Tenant
+
+# A whole list may take longer than a request has: what one request began, the next one finds.
+_LIST_S = 120.0
+# What is read anew without anybody waiting may take this long and this many calls, and leaves so many to others.
+_REFRESH_S = 60.0
+_REFRESH_CALLS = 200
+_LEFT_TO_OTHERS = 100
+_MOST_TENANTS = 4096
+_MANY = 1_000
+
+
+class Source:
+    """The one way to Clever: entries come back, and stay on the shelf where there is one."""
+
+    def __init__(
+        self,
+        client: CleverClient,
+        shelf: Shelf | None = None,
+        lifetimes: Lifetimes | None = None,
+        *,
+        recheck_s: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.client = client
+        self.shelf = shelf
+        self.lifetimes = lifetimes or Lifetimes()
+        self.clock = clock
+        self._flights = Flights()
+        self._trust = Trust(client, self._flights, self._forget, recheck_s=recheck_s, clock=clock)
+        self._statistics: OrderedDict[Tenant, Statistics] = OrderedDict()
+
+    async def aclose(self) -> None:
+        """Stop what is still being read."""
+        await self._flights.aclose()
+        if self.shelf is not None:
+            await self.shelf.aclose()
+
+    def roster(self, tenant: Tenant) -> Roster:
+        """Return what is remembered of a tenant's district."""
+        return Roster() if self.shelf is None else self.shelf.roster(tenant)
+
+    def statistics(self, tenant: Tenant) -> Statistics:
+        """Return what has been learned of a tenant's Clever, with the calls that its minute has left now."""
+        found = self._statistics.get(tenant)
+        if found is None:
+            found = self._statistics[tenant] = Statistics()
+            if len(self._statistics) > _MOST_TENANTS:
+                self._statistics.popitem(last=False)
+        found.minute_left = self.client.calls_left(tenant)
+        return found
+
+    def keep(self, tenant: Tenant, entry: Entry, pages: Iterable[Key]) -> None:
+        """Remember a list in place of the pages that it was put together of."""
+        if self.shelf is not None:
+            roster = self.shelf.roster(tenant)
+            # What is gone from the shelf by now was dropped for a reason.
+            if all(key in roster.entries for key in pages):
+                for key in pages:
+                    self.shelf.drop(tenant, key)
+                self.shelf.put(tenant, entry)
+
+    def touch(self, entry: Entry) -> None:
+        """Note that something remembered was used."""
+        if self.shelf is not None:
+            self.shelf.touch(entry)
+
+    def resize(self, entry: Entry) -> None:
+        """Note that something remembered takes more memory than before."""
+        if self.shelf is not None:
+            self.shelf.resize(entry)
+
+    async def check(self, tenant: Tenant, allowance: Allowance) -> None:
+        """Make sure that what is remembered may be given out. Raises Unauthenticated where the token is refused."""
+        if self.shelf is not None:
+            await self._trust.check(tenant, allowance)
+
+    async def read(self, tenant: Tenant, key: Key, allowance: Allowance) -> Entry:
+        """Read from Clever what a key names, or wait for it where that is under way.
+
+        Raises as CleverClient does, and Forbidden for a collection that is not shown.
+        """
+        return await self._flights.share(tenant, key, lambda: self._read(tenant, key, allowance), allowance)
+
+    def refresh(self, tenant: Tenant, key: Key) -> None:
+        """Read what a key names anew, unless that is under way or would take calls that others may need."""
+        if not self._flights.under_way(tenant, key) and self.client.calls_left(tenant) > _LEFT_TO_OTHERS:
+            self._flights.start(tenant, key, self._read(tenant, key, Allowance(_REFRESH_S, _REFRESH_CALLS)))
+
+    async def _read(self, tenant: Tenant, key: Key, allowance: Allowance) -> Entry:
+        now = self.clock()
+        try:
+            entry = await self._load(tenant, key, allowance, now)
+        except Unauthenticated:
+            if self.shelf is not None:
+                await self._trust.doubt(tenant, allowance)
+            raise
+        if entry.missing and _of_collection(key):
+            await self._find_out_why_hidden(tenant, entry, allowance)
+            raise no_access(entry.resource)
+        if self.shelf is not None and (entry.missing or self._trust.accept(tenant, now)):
+            self.shelf.put(tenant, entry)
+        return entry
+
+    async def _load(self, tenant: Tenant, key: Key, allowance: Allowance, now: float) -> Entry:
+        if isinstance(key, tuple):
+            return await self._load_list(tenant, key, allowance, now)
+        part = allowance.part()
+        entry = Entry(key, key.rows, now)
+        if isinstance(key, RecordCall):
+            record = await self.client.record(tenant, key, part)
+            entry.missing = record is None
+            if record is not None:
+                entry.rows = DecodedRows((record,))
+        elif isinstance(key, ListCall):
+            page = await self.client.page(tenant, key, part)
+            entry.missing = page is None
+            if page is not None:
+                entry.rows, entry.onward = DecodedRows(page.records), page.onward
+        else:
+            entry.count = await self.client.count(tenant, key, part)
+            entry.missing = entry.count is None
+            if entry.count is not None:
+                self.statistics(tenant).sizes[key.rows, key.role] = entry.count
+        self.statistics(tenant).learn_call(key.rows, len(entry.rows), part.bytes, part.seconds)
+        return entry
+
+    async def _load_list(self, tenant: Tenant, key: ListKey, allowance: Allowance, now: float) -> Entry:
+        """Read a list to its end in the largest pages there are."""
+        relation, parent_id, selection = key
+        entry = Entry(key, relation.rows, now)
+        builder = RowsBuilder(relation.rows.record, self.shelf.most_decoded if self.shelf else float("inf"))
+        part = allowance.part(seconds=max(_LIST_S, allowance.seconds_left))
+        call = first_page(relation, parent_id, selection, MAX_LIMIT)
+        count = 0
+        async with aclosing(self.client.pages(tenant, call, part)) as pages:
+            async for page in pages:
+                if page is None:
+                    entry.missing = True
+                    return entry
+                count += len(page.records)
+                rows = relation.keep(parent_id, selection, page.records)
+                if len(rows) > _MANY:
+                    # It may pack what there is, and compressing takes a while.
+                    await asyncio.to_thread(builder.add, rows)
+                else:
+                    builder.add(rows)
+        entry.rows = builder.build()
+        statistics = self.statistics(tenant)
+        statistics.learn_call(relation.rows, count, part.bytes, part.seconds)
+        if relation.of_parent:
+            statistics.learn_link(relation, len(entry.rows))
+        else:
+            statistics.sizes[relation.rows, selection.role] = len(entry.rows)
+        return entry
+
+    async def _find_out_why_hidden(self, tenant: Tenant, entry: Entry, allowance: Allowance) -> None:
+        """Ask once more for a collection that is remembered and now is not shown; then the token has been narrowed."""
+        entries = self.roster(tenant).entries.values()
+        if any(known.resource is entry.resource and not known.missing for known in entries):
+            again = await self._load(tenant, CountCall(entry.resource), allowance, entry.at)
+            if again.missing:
+                self._trust.narrow(tenant)
+
+    def _forget(self, tenant: Tenant) -> None:
+        self._statistics.pop(tenant, None)
+        if self.shelf is not None:
+            self.shelf.drop_tenant(tenant)
+
+
+def no_access(rows: Resource) -> Forbidden:
+    """Build the error for a whole collection that Clever does not show to the token."""
+    return Forbidden(
+        f"The token has no access to {rows.name}. Reading them takes a district-app token of an app with Secure Sync "
+        f"whose data settings share {rows.name}; a person's sign-in token does not do. If every query says this, "
+        "GATEWAY_CLEVER_URL may not be Clever's API."
+    )
+
+
+def _of_collection(key: Key) -> bool:
+    """Say whether a key names a whole collection, or a page or the size of one."""
+    if isinstance(key, tuple):
+        return not key[0].of_parent
+    return isinstance(key, CountCall) or (isinstance(key, ListCall) and key.id is None)

@@ -1,0 +1,134 @@
+"""Trust: a token that Clever no longer accepts reads nothing any more, however much of its district is remembered."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
+
+from gateway.cache.flights import Flights
+from gateway.clever.allowance import Allowance
+from gateway.clever.calls import MAX_LIMIT, first_page
+from gateway.clever.catalogue import DISTRICT_LIST, EVERYTHING
+from gateway.clever.client import CleverClient
+from gateway.errors import GatewayError, Unauthenticated
+from gateway.identity import Tenant
+
+V = TypeVar("V")
+
+# How long a token that Clever refused is refused here without asking.
+REFUSED_S = 30.0
+# How long those who want something remembered wait for Clever's word on their token; without it they get it.
+_PATIENCE_S = 5.0
+_CHECK_S = 60.0
+_CHECK_CALLS = 8
+_MOST_TENANTS = 4096
+
+_CHECK = "check"
+
+
+class Trust:
+    """When Clever last accepted each token, and which ones it refused; asks again every `recheck_s` seconds at most.
+
+    `forget` drops what is remembered of a tenant.
+    """
+
+    def __init__(
+        self,
+        client: CleverClient,
+        flights: Flights,
+        forget: Callable[[Tenant], None],
+        *,
+        recheck_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._flights = flights
+        self._forget = forget
+        self._recheck_s = recheck_s
+        self._clock = clock
+        self._accepted: OrderedDict[Tenant, float] = OrderedDict()
+        self._refused: OrderedDict[Tenant, float] = OrderedDict()
+        self._forgotten: OrderedDict[Tenant, float] = OrderedDict()
+
+    def accept(self, tenant: Tenant, asked_at: float) -> bool:
+        """Note that a call sent at `asked_at` was answered; False where the tenant has been forgotten since then."""
+        if self._forgotten.get(tenant, float("-inf")) >= asked_at:
+            return False
+        _keep(self._accepted, tenant, self._clock())
+        self._refused.pop(tenant, None)
+        return True
+
+    async def check(self, tenant: Tenant, allowance: Allowance) -> None:
+        """Make sure that Clever still accepts a token before anything remembered is given out.
+
+        Raises Unauthenticated where it does not.
+        """
+        now = self._clock()
+        refused = self._refused.get(tenant)
+        if refused is not None and now - refused < REFUSED_S:
+            raise _not_accepted()
+        accepted = self._accepted.get(tenant)
+        if accepted is None or now - accepted < self._recheck_s / 2:
+            return
+        if now - accepted < self._recheck_s:
+            if not self._flights.under_way(tenant, _CHECK):
+                self._flights.start(tenant, _CHECK, self._ask(tenant, Allowance(_CHECK_S, _CHECK_CALLS)))
+            return
+        waits = allowance.part(seconds=min(_PATIENCE_S, allowance.seconds_left))
+        try:
+            await self._flights.share(tenant, _CHECK, lambda: self._ask(tenant, allowance.part(_CHECK_S)), waits)
+        except Unauthenticated:
+            raise
+        except GatewayError:
+            # Clever cannot be asked: what it said of the token last is the best there is.
+            return
+
+    async def doubt(self, tenant: Tenant, allowance: Allowance) -> None:
+        """Ask whether it is the token that Clever refused, as a call was; forget the tenant if it is."""
+        try:
+            await self._flights.share(tenant, _CHECK, lambda: self._ask(tenant, allowance.part(_CHECK_S)), allowance)
+        except GatewayError:
+            # Refused, and then it has been forgotten; or not to be found out now, and the next refusal asks again.
+            return
+
+    def narrow(self, tenant: Tenant) -> None:
+        """Forget a tenant whose token is shown less than before."""
+        self._accepted.pop(tenant, None)
+        _keep(self._forgotten, tenant, self._clock())
+        self._forget(tenant)
+
+    async def _ask(self, tenant: Tenant, allowance: Allowance) -> None:
+        """Ask for the district, the cheapest thing there is, twice where it is refused; then forget the tenant.
+
+        Raises Unauthenticated where the token is refused, and as CleverClient does.
+        """
+        asked_at = self._clock()
+        for last in (False, True):
+            try:
+                call = first_page(DISTRICT_LIST, None, EVERYTHING, MAX_LIMIT)
+                page = await self._client.page(tenant, call, allowance)
+            except Unauthenticated:
+                if last:
+                    _keep(self._refused, tenant, self._clock())
+                    self.narrow(tenant)
+                    raise
+            else:
+                if page is not None:
+                    self.accept(tenant, asked_at)
+                    return
+                if last:
+                    self.narrow(tenant)
+
+
+def _keep(table: OrderedDict[Tenant, V], tenant: Tenant, value: V) -> None:
+    """Put a value at the end of a bounded table."""
+    table[tenant] = value
+    table.move_to_end(tenant)
+    if len(table) > _MOST_TENANTS:
+        table.popitem(last=False)
+
+
+def _not_accepted() -> Unauthenticated:
+    return Unauthenticated(
+        f"Clever refused this token less than {REFUSED_S:g} s ago, and was not asked again. Check that it is a current "
+        "district-app token of the Clever that GATEWAY_CLEVER_URL names."
+    )
