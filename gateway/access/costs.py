@@ -16,6 +16,8 @@ ROWS_OF_A_LINK = 25
 WORTH_A_COUNT = 4
 # The share of a section's people who are not in the list of its school.
 STRAYS = 0.03
+# How many requests a list that is read whole serves while it is fresh, where it is remembered.
+REUSED = 4
 # With fewer calls left than this, each weighs more, in proportion.
 CALLS_AT_EASE = 300
 

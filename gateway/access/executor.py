@@ -187,7 +187,9 @@ class Access:
         paths = {plan.paths[one] for one in wants}
         path = "links" if Path.LINK in paths else "look-ups" if Path.REFERENCES in paths else "memory"
         with self._step(plan, key, len(wants), path) as part:
-            return await _each({one: self._windows.load(one, plan.paths[one], part) for one in wants})
+            known = {one: rows for one in wants if (rows := self._windows.at_once(one)) is not None}
+            rest = [one for one in wants if one not in known]
+            return known | await _each({one: self._windows.load(one, plan.paths[one], part) for one in rest})
 
     def _too_complex(self, plan: Plan, key: GroupKey) -> QueryTooComplex | None:
         """Return the error of a group whose cheapest way takes more calls than the request has left."""
@@ -208,9 +210,12 @@ class Access:
 
     def _step(self, plan: Plan, key: GroupKey, parents: int, path: str) -> AbstractContextManager[Allowance]:
         offers = plan.groups.get(key)
-        why = offers.why if offers else "a page of the whole collection"
-        cost = offers.best.cost if offers else Cost(1)
-        what = key[0].name if isinstance(key[0], Relation) else f"{key[0].name} by id"
+        if isinstance(key[0], Relation):
+            what, why, cost = key[0].name, "a page of the whole collection", Cost(1)
+        else:
+            what, why, cost = f"{key[0].name} by id", "everything is known", Cost()
+        if offers is not None:
+            why, cost = offers.why, offers.best.cost
         return self.trace.step(Step(what, parents, path, why, cost), self._allowance)
 
     def _trace_known(self, names: Iterable[str]) -> None:

@@ -39,7 +39,7 @@ class Offers:
     @property
     def best(self) -> Offer:
         """Return the cheapest way; of equal ones the plainest."""
-        return min(self.all, key=lambda offer: self.statistics.weigh(offer.cost, self._calls_left))
+        return min(self.all, key=self._weigh)
 
     @property
     def needed(self) -> int:
@@ -56,6 +56,11 @@ class Offers:
         if not others:
             return f"{best}; no other way was worth weighing"
         return f"{best} rather than {' or '.join(map(str, others))}, with {self._left()}"
+
+    def _weigh(self, offer: Offer) -> float:
+        """Return an offer's cost in calls; the bytes of a list are shared with the requests that find it remembered."""
+        served = self.statistics.reused if offer.lists else 1
+        return self.statistics.weigh(Cost(offer.cost.calls, offer.cost.bytes // served), self._calls_left)
 
     def look_ups(self, rows: Resource, count: int) -> None:
         """Offer looking so many ids up."""

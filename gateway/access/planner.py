@@ -22,13 +22,14 @@ from gateway.clever.catalogue import (
     COLLECTIONS,
     SCHOOL_USERS,
     SECTION_USERS,
-    SECTIONS,
     Relation,
     Resource,
     Selection,
 )
 from gateway.clever.records import Record
 from gateway.clever.values import is_id
+
+_NEARLY_ALL = 0.9
 
 
 class Path(Enum):
@@ -187,6 +188,12 @@ def _consider_scan_from(offers: Offers, group: _Group, known: Known, plan: Plan)
     if scan is None or not all(scan.covers(one.parent) for one in group.unlisted):
         return
     role = scan.role(group.unlisted[0].selection)
+    if _covers_all(group, known):
+        # Whoever follows the links of all parents reads the whole collection, too, in more pages.
+        guess = round(group.links * offers.statistics.rows_of_link(group.relation))
+        if not known.has_all(scan.of, role) and collection_key(scan.of, role) not in known.refused:
+            offers.scan(scan.of, role, known.size(scan.of, role) or guess, collection_key(scan.of, role))
+        return
     size = _size(offers, scan.of, role, known, plan)
     if size is not None:
         offers.scan(scan.of, role, size, collection_key(scan.of, role))
@@ -221,7 +228,13 @@ def _size(
 
 def _estimate(group: _Group, known: Known) -> int | None:
     """Guess a role's number of people where all sections ask for theirs: nearly everybody is in some section."""
-    if group.relation is not SECTION_USERS or not known.has_all(SECTIONS):
-        return None
-    everything = known.size(SECTIONS, None) or 0
-    return len(group.look_ups) if len(group.missing) >= 0.9 * everything else None
+    return len(group.look_ups) if group.relation is SECTION_USERS and _covers_all(group, known) else None
+
+
+def _covers_all(group: _Group, known: Known) -> bool:
+    """Say whether nearly all parents that there are ask for their rows."""
+    parents = len(group.unlisted) + len(group.missing)
+    owner = group.relation.owner
+    if owner is None or not known.has_all(owner):
+        return False
+    return parents > 1 and parents >= _NEARLY_ALL * (known.size(owner, None) or 0)

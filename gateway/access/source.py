@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
+from gateway.access.costs import REUSED
 from gateway.access.statistics import Statistics
 from gateway.access.trust import Trust
 from gateway.cache.flights import Flights
@@ -63,7 +64,7 @@ class Source:
         """Return what has been learned of a tenant's Clever, with the calls that its minute has left now."""
         found = self._statistics.get(tenant)
         if found is None:
-            found = self._statistics[tenant] = Statistics()
+            found = self._statistics[tenant] = Statistics(reused=1 if self.shelf is None else REUSED)
             if len(self._statistics) > _MOST_TENANTS:
                 self._statistics.popitem(last=False)
         found.minute_left = self.client.calls_left(tenant)

@@ -30,8 +30,12 @@ class Average:
 
 @dataclass(slots=True)
 class Statistics:
-    """Sizes of collections by role as last seen, moving averages, and the calls that the minute has left."""
+    """Sizes of collections by role as last seen, moving averages, and the calls that the minute has left.
 
+    `reused`: how many requests a list serves that is read whole.
+    """
+
+    reused: int = 1
     minute_left: int = costs.CALLS_AT_EASE
     sizes: dict[tuple[Resource, str | None], int] = field(default_factory=dict)
     record_bytes: dict[Resource, Average] = field(default_factory=dict)

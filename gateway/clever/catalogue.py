@@ -104,6 +104,11 @@ class Relation:
         """Say whether the link starts at a parent record; a whole collection does not."""
         return "{id}" in self.link
 
+    @property
+    def owner(self) -> "Resource | None":
+        """Return the resource of the parents; None for a whole collection."""
+        return next((rows for rows in ALL if self.link.startswith(f"{rows.path}/{{id}}")), None)
+
     def keep(self, parent_id: str | None, selection: Selection, rows: Sequence[Record]) -> Sequence[Record]:
         """Return those rows of a page that belong to the selection."""
         if self.keeps is None:
