@@ -6,14 +6,14 @@ memory, and the answer says so.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from gateway.access.costs import Cost, pages
 from gateway.access.offers import Offers
 from gateway.access.planner import GroupKey, Path, Plan, choose, choose_look_ups, group_of
-from gateway.access.reading import Reading
+from gateway.access.reading import REFRESHING, Reading
 from gateway.access.source import Source
 from gateway.access.trace import Step, Trace
 from gateway.access.wants import Rows, Want, counted
@@ -24,10 +24,12 @@ from gateway.clever.calls import CountCall, RecordCall
 from gateway.clever.catalogue import Relation, Resource
 from gateway.clever.records import Record
 from gateway.clever.values import is_id
-from gateway.errors import GatewayError, QueryTooComplex
+from gateway.errors import DeadlineExceeded, GatewayError, QueryTooComplex, UpstreamError
 from gateway.identity import Tenant
 
 _SHARE_FOR_READING_AHEAD = 1 / 3
+# Where something older is at hand, Clever has this long to give something newer.
+_PATIENCE_S = 2.0
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,7 +52,9 @@ class Access:
         self.trace = trace or Trace()
         self.used = False
         self._view = self.reading.view
-        self._windows = Windows(self.reading)
+        self._windows = Windows(self.reading, self.reading.view)
+        self._spare_windows = Windows(self.reading, self.reading.spare)
+        self._refresh = refresh
         self._allowance = allowance
         self._choose = planner
         self._source = source
@@ -60,36 +64,32 @@ class Access:
         """Look records up by id; None for one that Clever has none to show of."""
         await self._begin()
         found: dict[RecordCall, Record | Exception | None] = {}
-        groups: dict[GroupKey, list[RecordCall]] = {}
+        missing: list[RecordCall] = []
         for call in calls:
             known, record = self._view.find(call.rows, call.id)
             if known or not is_id(call.id):
                 found[call] = record
             else:
-                groups.setdefault((call.rows, call.role), []).append(call)
+                missing.append(call)
         self._trace_known(f"{call.rows.name} by id" for call in found)
-        if groups:
-            plan = await self._prepare(choose_look_ups, [call for group in groups.values() for call in group])
-            for outcomes in await asyncio.gather(*[self._look_up(plan, key, group) for key, group in groups.items()]):
-                found |= outcomes
+        if missing:
+            found |= await self._or_spare(missing, self._look_up, self._spare_record)
         return found
 
     async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
         """Load the windows of a batch of wants."""
         await self._begin()
         found: dict[Want, Rows | Exception] = {}
-        groups: dict[GroupKey, list[Want]] = {}
+        missing: list[Want] = []
         for one in wants:
             rows = self._windows.at_once(one)
             if rows is None:
-                groups.setdefault(group_of(one), []).append(one)
+                missing.append(one)
             else:
                 found[one] = rows
         self._trace_known(one.relation.name for one in found)
-        if groups:
-            plan = await self._prepare(self._choose, [one for group in groups.values() for one in group])
-            for outcomes in await asyncio.gather(*[self._load(plan, key, group) for key, group in groups.items()]):
-                found |= outcomes
+        if missing:
+            found |= await self._or_spare(missing, self._load, self._spare_rows)
         return found
 
     async def totals(self, wants: Sequence[Want]) -> Mapping[Want, int | Exception | None]:
@@ -99,7 +99,7 @@ class Access:
         countable = [one for one in wants if counted(one.relation)]
         whole = {one: whole_window(one) for one in wants if not counted(one.relation)}
         loaded, counts = await asyncio.gather(
-            self.rows(list(dict.fromkeys(whole.values()))), _each({one: self._count(one) for one in countable})
+            self.rows(list(dict.fromkeys(whole.values()))), self._or_spare(countable, self._count, self._spare_count)
         )
         found |= counts
         for one, asked in whole.items():
@@ -173,23 +173,80 @@ class Access:
             if entry.missing:
                 self._view.refused.add(key)
 
-    async def _look_up(
-        self, plan: Plan, key: GroupKey, calls: Sequence[RecordCall]
-    ) -> dict[RecordCall, Record | Exception | None]:
-        if (error := self._too_complex(plan, key)) is not None:
-            return dict.fromkeys(calls, error)
-        with self._step(plan, key, len(calls), "look-ups") as part:
-            return await _each({call: self._windows.record(call, part) for call in calls})
+    async def _or_spare(
+        self,
+        asked: Sequence[K],
+        load: Callable[[Sequence[K]], Awaitable[Mapping[K, V | Exception]]],
+        spare: Callable[[K], "tuple[bool, V]"],
+    ) -> dict[K, V | Exception]:
+        """Load what is asked; what fails, or takes long though all is at hand, is taken from what is past its time."""
+        spares: dict[K, V] = {}
+        for key in asked:
+            known, value = spare(key)
+            if known:
+                spares[key] = value
+        hurried = len(spares) == len(asked) and not self._refresh
+        found: dict[K, V | Exception] = {}
+        reason = REFRESHING
+        try:
+            async with asyncio.timeout(_PATIENCE_S if hurried else None):
+                found |= await load(asked)
+        except TimeoutError:
+            # What was begun goes on, and the next request finds it.
+            pass
+        for key in spares:
+            outcome = found.get(key)
+            if key not in found or isinstance(outcome, UpstreamError | DeadlineExceeded):
+                found[key] = spares[key]
+                reason = outcome.code if isinstance(outcome, GatewayError) else reason
+                self.reading.note_spare(reason)
+        return found
 
-    async def _load(self, plan: Plan, key: GroupKey, wants: Sequence[Want]) -> dict[Want, Rows | Exception]:
-        if (error := self._too_complex(plan, key)) is not None:
-            return dict.fromkeys(wants, error)
-        paths = {plan.paths[one] for one in wants}
-        path = "links" if Path.LINK in paths else "look-ups" if Path.REFERENCES in paths else "memory"
-        with self._step(plan, key, len(wants), path) as part:
-            known = {one: rows for one in wants if (rows := self._windows.at_once(one)) is not None}
-            rest = [one for one in wants if one not in known]
-            return known | await _each({one: self._windows.load(one, plan.paths[one], part) for one in rest})
+    def _spare_record(self, call: RecordCall) -> "tuple[bool, Record | None]":
+        return self.reading.spare.find(call.rows, call.id)
+
+    def _spare_rows(self, one: Want) -> "tuple[bool, Rows]":
+        rows = self._spare_windows.at_once(one)
+        return rows is not None, rows or Rows()
+
+    def _spare_count(self, one: Want) -> "tuple[bool, int | None]":
+        size = self.reading.spare.size(one.relation.rows, one.selection.role)
+        return size is not None, size
+
+    async def _look_up(self, calls: Sequence[RecordCall]) -> dict[RecordCall, Record | Exception | None]:
+        plan = await self._prepare(choose_look_ups, calls)
+        groups: dict[GroupKey, list[RecordCall]] = {}
+        for call in calls:
+            groups.setdefault((call.rows, call.role), []).append(call)
+
+        async def look_up(key: GroupKey, group: Sequence[RecordCall]) -> dict[RecordCall, Record | Exception | None]:
+            if (error := self._too_complex(plan, key)) is not None:
+                return dict.fromkeys(group, error)
+            with self._step(plan, key, len(group), "look-ups") as part:
+                return await _each({call: self._windows.record(call, part) for call in group})
+
+        return _merged(await asyncio.gather(*[look_up(key, group) for key, group in groups.items()]))
+
+    async def _load(self, wants: Sequence[Want]) -> dict[Want, Rows | Exception]:
+        plan = await self._prepare(self._choose, wants)
+        groups: dict[GroupKey, list[Want]] = {}
+        for one in wants:
+            groups.setdefault(group_of(one), []).append(one)
+
+        async def load(key: GroupKey, group: Sequence[Want]) -> dict[Want, Rows | Exception]:
+            if (error := self._too_complex(plan, key)) is not None:
+                return dict.fromkeys(group, error)
+            paths = {plan.paths[one] for one in group}
+            path = "links" if Path.LINK in paths else "look-ups" if Path.REFERENCES in paths else "memory"
+            with self._step(plan, key, len(group), path) as part:
+                known = {one: rows for one in group if (rows := self._windows.at_once(one)) is not None}
+                rest = [one for one in group if one not in known]
+                return known | await _each({one: self._windows.load(one, plan.paths[one], part) for one in rest})
+
+        return _merged(await asyncio.gather(*[load(key, group) for key, group in groups.items()]))
+
+    async def _count(self, wants: Sequence[Want]) -> dict[Want, int | Exception | None]:
+        return await _each({one: self._size(one) for one in wants})
 
     def _too_complex(self, plan: Plan, key: GroupKey) -> QueryTooComplex | None:
         """Return the error of a group whose cheapest way takes more calls than the request has left."""
@@ -198,7 +255,7 @@ class Access:
             return None
         return too_many_calls(offers.needed + self._allowance.used, self._allowance.limit)
 
-    async def _count(self, one: Want) -> int | None:
+    async def _size(self, one: Want) -> int | None:
         """Return the size of a whole collection."""
         whole = self._view.whole(one.list_key)
         if whole is not None:
@@ -236,6 +293,10 @@ def too_many_calls(estimate: int, limit: int) -> QueryTooComplex:
 
 def _named(rows: Resource, role: str | None) -> str:
     return f"{rows.name} ({role})" if role else rows.name
+
+
+def _merged(parts: Iterable[Mapping[K, V]]) -> dict[K, V]:
+    return {key: value for part in parts for key, value in part.items()}
 
 
 async def _each(work: Mapping[K, Coroutine[Any, Any, V]]) -> dict[K, V | Exception]:

@@ -1,6 +1,5 @@
 """Reading: one request's way to entries, from memory where they may be used, else from Clever."""
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -10,33 +9,31 @@ from gateway.cache.freshness import Age
 from gateway.cache.shelf import Entry, Key
 from gateway.cache.view import View
 from gateway.clever.allowance import Allowance
-from gateway.errors import DeadlineExceeded, GatewayError, UpstreamError
+from gateway.errors import GatewayError
 from gateway.identity import Tenant
 
-# Where something older is at hand, Clever has this long to give something newer.
-_PATIENCE_S = 2.0
 REFRESHING = "REFRESHING"
 
 
 class Reading:
-    """What one request has read, and how much of it came from memory, and how old that was."""
+    """What one request has read, and how much of it came from memory, and how old that was.
+
+    `view` shows what may be used, `spare` what is past its time, too, for want of anything newer.
+    """
 
     def __init__(self, source: Source, tenant: Tenant, allowance: Allowance, *, refresh: bool = False) -> None:
         self._source = source
         self._tenant = tenant
         self._allowance = allowance
-        self._refresh = refresh
         self._failures: dict[Key, GatewayError] = {}
         self._oldest: float | None = None
+        self._oldest_spare: float | None = None
         self._reason = REFRESHING
         self.cached = 0
-        self.view = View(
-            source.roster(tenant),
-            source.lifetimes,
-            source.clock(),
-            refresh=refresh,
-            on_used=self._used,
-            on_grown=source.resize,
+        roster, now = source.roster(tenant), source.clock()
+        self.view = View(roster, source.lifetimes, now, refresh=refresh, on_used=self._used, on_grown=source.resize)
+        self.spare = View(
+            roster, source.lifetimes, now, worst=Age.SPARE, on_used=self._looked_at, on_grown=source.resize
         )
 
     @property
@@ -57,7 +54,7 @@ class Reading:
         await self._source.check(self._tenant, self._allowance)
 
     async def entry(self, key: Key, allowance: Allowance) -> Entry:
-        """Return what a key names: what may be used of memory, else what Clever says, else what memory has to spare.
+        """Return what a key names: what may be used of memory, else what Clever says.
 
         Raises as Source.read does; what failed once fails the same way for the whole request.
         """
@@ -67,7 +64,7 @@ class Reading:
         if key in self._failures:
             raise self._failures[key]
         try:
-            entry = await self._newer(key, allowance)
+            entry = await self._source.read(self._tenant, key, allowance)
         except GatewayError as error:
             self._failures[key] = error
             raise
@@ -79,30 +76,22 @@ class Reading:
         self.view.pin(entry)
         self._source.keep(self._tenant, entry, pages)
 
-    async def _newer(self, key: Key, allowance: Allowance) -> Entry:
-        spare = self.view.spare(key)
-        if spare is None:
-            return await self._source.read(self._tenant, key, allowance)
-        try:
-            async with asyncio.timeout(None if self._refresh else _PATIENCE_S):
-                return await self._source.read(self._tenant, key, allowance)
-        except (UpstreamError, DeadlineExceeded, TimeoutError) as error:
-            self._note_stale(spare, REFRESHING if isinstance(error, TimeoutError) else str(error.code))
-            self._count(spare)
-            return spare
+    def note_spare(self, reason: str) -> None:
+        """Note that what was past its time has been used, and why."""
+        if self._oldest_spare is not None:
+            self._note_stale(self._oldest_spare)
+            self._reason = reason
 
     def _used(self, entry: Entry, age: Age) -> None:
-        self._count(entry)
-        if age is Age.USABLE:
-            self._note_stale(entry, REFRESHING)
-            self._source.refresh(self._tenant, entry.key)
-
-    def _count(self, entry: Entry) -> None:
         self.cached += 1
         self._source.touch(entry)
+        if age is Age.USABLE:
+            self._note_stale(entry.at)
+            self._source.refresh(self._tenant, entry.key)
 
-    def _note_stale(self, entry: Entry, reason: str) -> None:
-        if self._oldest is None or entry.at < self._oldest:
-            self._oldest = entry.at
-        if reason != REFRESHING:
-            self._reason = reason
+    def _looked_at(self, entry: Entry, age: Age) -> None:
+        if age > Age.FRESH and (self._oldest_spare is None or entry.at < self._oldest_spare):
+            self._oldest_spare = entry.at
+
+    def _note_stale(self, at: float) -> None:
+        self._oldest = at if self._oldest is None else min(self._oldest, at)

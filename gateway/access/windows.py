@@ -9,8 +9,9 @@ from gateway.access.reading import Reading
 from gateway.access.wants import Rows, Want, Window, candidates, cut
 from gateway.cache.rows import DecodedRows
 from gateway.cache.shelf import Entry
+from gateway.cache.view import View
 from gateway.clever.allowance import Allowance
-from gateway.clever.calls import LAST, MAX_LIMIT, RecordCall, first_page
+from gateway.clever.calls import LAST, MAX_LIMIT, ListCall, RecordCall, first_page
 from gateway.clever.catalogue import Resource
 from gateway.clever.decode import ascending
 from gateway.clever.records import Record
@@ -20,9 +21,9 @@ from gateway.clever.values import is_id
 class Windows:
     """Loads windows for one request, at once from what is known or with the calls that their path takes."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, view: View) -> None:
         self._reading = reading
-        self._view = reading.view
+        self._view = view
 
     def at_once(self, one: Want) -> Rows | None:
         """Return the rows of a want if what is known tells them all."""
@@ -32,7 +33,8 @@ class Windows:
         if whole is not None:
             return cut(whole.records, one.window)
         ids = self._view.ids(one.relation, one.parent, one.selection) if one.relation.of_parent else None
-        return None if ids is None else self._of_known(one, ids)
+        rows = None if ids is None else self._of_known(one, ids)
+        return self._of_held_pages(one) if rows is None and not one.whole else rows
 
     async def load(self, one: Want, path: Path, allowance: Allowance) -> Rows:
         """Load the rows of a want on a path."""
@@ -104,40 +106,70 @@ class Windows:
 
     async def _follow_link(self, one: Want, allowance: Allowance) -> Rows:
         """Read pages of the link; what turns out to be the whole list is remembered as such."""
+        walk = _Walk(one)
+        while walk.call is not None:
+            entry = await self._reading.entry(walk.call, allowance)
+            walk.take(entry, self._view.open(entry).records)
         window = one.window
-        found, more, pages = await self._read(one, window.limit, allowance)
-        if not more and window.after is None and window.before is None:
-            entry = Entry(one.list_key, one.relation.rows, min(page.at for page in pages), DecodedRows(tuple(found)))
-            entry.missing = any(page.missing for page in pages)
-            self._reading.keep(entry, [page.key for page in pages])
-        rows = cut(found, window)
-        if window.backward:
-            return Rows(rows.records, rows.has_next, more or rows.has_previous)
-        return Rows(rows.records, more or rows.has_next, rows.has_previous)
+        if not walk.more and window.after is None and window.before is None:
+            at = min(page.at for page in walk.pages)
+            whole = Entry(one.list_key, one.relation.rows, at, DecodedRows(tuple(walk.found)))
+            whole.missing = any(page.missing for page in walk.pages)
+            self._reading.keep(whole, [page.key for page in walk.pages])
+        return walk.rows()
 
-    async def _read(self, one: Want, enough: int, allowance: Allowance) -> tuple[list[Record], bool, list[Entry]]:
-        """Read pages in the window's direction until `enough` rows are there.
+    def _of_held_pages(self, one: Want) -> Rows | None:
+        """Return the rows of a want if all pages that it takes are known."""
+        walk = _Walk(one)
+        while walk.call is not None:
+            entry = self._view.held(walk.call)
+            if entry is None:
+                return None
+            walk.take(entry, self._view.open(entry).records)
+        return walk.rows()
 
-        Returns the rows in ascending order, whether Clever has more, and the pages. Short pages are no end, and rows
-        that do not belong to the selection make no page: then one row beyond is read, so that "more" is true.
-        """
-        window = one.window
-        first = first_page(one.relation, one.parent_id, one.selection, max(window.limit, 1))
-        call = replace(first, after=window.after, before=window.before or (LAST if window.backward else None))
-        found: list[Record] = []
-        pages: list[Entry] = []
-        while True:
-            page = await self._reading.entry(call, allowance)
-            pages.append(page)
-            records = self._view.open(page).records
-            kept = [record for record in records if _belongs(record, one)]
-            if len(kept) < len(records):
-                enough = max(window.limit, 1) + 1
-            found = [*kept, *found] if window.backward else [*found, *kept]
-            if page.onward is None or len(found) >= enough:
-                # Each page is in order and without repeats; pages that overlap need not be.
-                return list(ascending(found)), page.onward is not None, pages
-            call = replace(call, before=page.onward) if window.backward else replace(call, after=page.onward)
+
+class _Walk:
+    """A walk over the pages of a list in a window's direction until there are enough rows.
+
+    `call` is the next page to take, None at the end. Short pages are no end, and rows that do not belong to the
+    selection make no page: then one row beyond is read, so that "more" is true.
+    """
+
+    def __init__(self, one: Want) -> None:
+        self._one = one
+        self._enough = one.window.limit
+        first = first_page(one.relation, one.parent_id, one.selection, max(one.window.limit, 1))
+        after, before = one.window.after, one.window.before or (LAST if one.window.backward else None)
+        self.call: ListCall | None = replace(first, after=after, before=before)
+        self.pages: list[Entry] = []
+        self.found: list[Record] = []
+        self.more = False
+
+    def take(self, page: Entry, records: Sequence[Record]) -> None:
+        """Take the rows of the page that `call` named."""
+        assert self.call is not None  # noqa: S101 - for the type checker: there is a next page to take
+        self.pages.append(page)
+        kept = [record for record in records if _belongs(record, self._one)]
+        if len(kept) < len(records):
+            self._enough = max(self._one.window.limit, 1) + 1
+        backward = self._one.window.backward
+        self.found = [*kept, *self.found] if backward else [*self.found, *kept]
+        self.more = page.onward is not None
+        if not self.more or len(self.found) >= self._enough:
+            # Each page is in order and without repeats; pages that overlap need not be.
+            self.found = list(ascending(self.found))
+            self.call = None
+        else:
+            after, before = (self.call.after, page.onward) if backward else (page.onward, self.call.before)
+            self.call = replace(self.call, after=after, before=before)
+
+    def rows(self) -> Rows:
+        """Return the window's rows once all pages have been taken."""
+        rows = cut(self.found, self._one.window)
+        if self._one.window.backward:
+            return Rows(rows.records, rows.has_next, self.more or rows.has_previous)
+        return Rows(rows.records, self.more or rows.has_next, rows.has_previous)
 
 
 def whole_window(one: Want) -> Want:

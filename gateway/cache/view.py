@@ -22,9 +22,9 @@ def collection_key(rows: Resource, role: str | None) -> ListKey:
 class View:
     """One request's view of a roster: entries that are fresh enough, records by id, and indexes over collections.
 
-    `refresh`: the caller asks for data not older than a few seconds. `on_used` hears once of every entry used that
-    the request did not read itself, `on_grown` of entries that have got an index. `refused`: lists that could not be
-    read to their end, or not in time.
+    `worst`: the worst age that may be used. `refresh`: the caller asks for data not older than a few seconds.
+    `on_used` hears once of every entry used that the request did not read itself, `on_grown` of entries that have got
+    an index. `refused`: lists that could not be read to their end, or not in time.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class View:
         lifetimes: Lifetimes,
         now: float,
         *,
+        worst: Age = Age.USABLE,
         refresh: bool = False,
         on_used: Callable[[Entry, Age], None] = lambda _entry, _age: None,
         on_grown: Callable[[Entry], None] = lambda _entry: None,
@@ -40,6 +41,7 @@ class View:
         self._roster = roster
         self._lifetimes = lifetimes
         self._now = now
+        self._worst = worst
         self._refresh = refresh
         self._on_used = on_used
         self._on_grown = on_grown
@@ -62,16 +64,11 @@ class View:
         if pinned is not None:
             return pinned
         entry = self._roster.entries.get(key)
-        if entry is None or (age := self.age(entry)) > Age.USABLE:
+        if entry is None or (age := self.age(entry)) > self._worst:
             return None
         self._entries[key] = entry
         self._on_used(entry, age)
         return entry
-
-    def spare(self, key: Key) -> Entry | None:
-        """Return what was known under a key, for want of anything newer."""
-        entry = self._roster.entries.get(key)
-        return None if entry is None or self.age(entry) is Age.GONE else entry
 
     def pin(self, entry: Entry) -> None:
         """Use an entry from now on, whatever becomes of it elsewhere."""
