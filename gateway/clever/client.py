@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from gateway.clever.allowance import Allowance, out_of_time
+from gateway.clever.breaker import Breaker
 from gateway.clever.budget import Budget, Place, WindowBudget
 from gateway.clever.calls import LAST, Call, CountCall, ListCall, RecordCall
 from gateway.clever.decode import LargePage, Page, decode_count, decode_page, decode_record, not_clever
@@ -85,6 +86,7 @@ class CleverClient:
         self._on_call = on_call
         self._slots = asyncio.Semaphore(self._limits.concurrency)
         self._budget = WindowBudget(at_once=self._limits.concurrency) if budget is None else budget
+        self._breaker = Breaker()
         self._http = httpx.AsyncClient(
             base_url=f"{self.origin}/{version}",
             transport=transport,
@@ -180,14 +182,14 @@ class CleverClient:
             try:
                 answer = await self._send(tenant, call, allowance, attempt)
             except (UpstreamTimeout, UpstreamUnavailable):
-                if last or allowance.seconds_left <= 0:
+                if last or self._breaker.is_open or allowance.seconds_left <= 0:
                     raise
                 await self._pause(backoff.after_failure(attempt), allowance)
                 continue
             if answer.status == 429:
                 if last or answer.wait >= allowance.seconds_left:
                     raise UpstreamRateLimited(answer.wait)
-            elif answer.status in RETRYABLE and not last:
+            elif answer.status in RETRYABLE and not (last or self._breaker.is_open):
                 await self._pause(backoff.after_failure(attempt), allowance)
             else:
                 return _good_body(answer, call)
@@ -196,33 +198,39 @@ class CleverClient:
     async def _send(self, tenant: Tenant, call: Call, allowance: Allowance, attempt: int) -> _Answer:
         """Send one GET within this call's own time and the request's."""
         async with self._turn(tenant, allowance) as place:
-            allowance.spend_call()
-            place.sent()
-            seconds = min(self._limits.timeout_s, allowance.seconds_left)
-            started = time.perf_counter()
-            status: int | None = None
-            size = 0
-            try:
-                async with asyncio.timeout(seconds):
-                    answer = await self._exchange(tenant, call, place)
-                status, size = answer.status, len(answer.body)
-            except TimeoutError:
-                if seconds < self._limits.timeout_s:
-                    raise out_of_time() from None
-                raise self._too_slow(call) from None
-            except httpx.TimeoutException:
-                raise self._too_slow(call) from None
-            except httpx.DecodingError:
-                raise not_clever() from None
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise UpstreamUnavailable(
-                    f"Clever could not be reached at {self.origin} ({type(error).__name__}). "
-                    "Check that GATEWAY_CLEVER_URL is right and that the network lets the gateway through."
-                ) from None
-            finally:
-                took = time.perf_counter() - started
-                allowance.hear(size, took)
-                self._on_call(CallSent(call.template, status, took, size, attempt))
+            with self._breaker.call() as tell:
+                answer = await self._timed(tenant, call, allowance, attempt, place)
+                tell(answer.status)
+                return answer
+
+    async def _timed(self, tenant: Tenant, call: Call, allowance: Allowance, attempt: int, place: Place) -> _Answer:
+        allowance.spend_call()
+        place.sent()
+        seconds = min(self._limits.timeout_s, allowance.seconds_left)
+        started = time.perf_counter()
+        status: int | None = None
+        size = 0
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._exchange(tenant, call, place)
+            status, size = answer.status, len(answer.body)
+        except TimeoutError:
+            if seconds < self._limits.timeout_s:
+                raise out_of_time() from None
+            raise self._too_slow(call) from None
+        except httpx.TimeoutException:
+            raise self._too_slow(call) from None
+        except httpx.DecodingError:
+            raise not_clever() from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UpstreamUnavailable(
+                f"Clever could not be reached at {self.origin} ({type(error).__name__}). "
+                "Check that GATEWAY_CLEVER_URL is right and that the network lets the gateway through."
+            ) from None
+        finally:
+            took = time.perf_counter() - started
+            allowance.hear(size, took)
+            self._on_call(CallSent(call.template, status, took, size, attempt))
         return answer
 
     async def _exchange(self, tenant: Tenant, call: Call, place: Place) -> _Answer:

@@ -1,0 +1,80 @@
+"""Breaker: after many failures in a row Clever is left alone for a while, and whoever asks is told at once."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from gateway.errors import UpstreamTimeout, UpstreamUnavailable
+
+# So many failures in a row, with no answer between them, are no accident of single calls.
+FAILURES = 20
+_FIRST_S = 1.0
+_LONGEST_S = 30.0
+
+
+class Breaker:
+    """Counts failures in a row: resets, timeouts and statuses of 500 and above.
+
+    Closed, it lets every call pass. Open, none for a second, then one to try; with each that fails, too, the wait
+    doubles up to half a minute.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._wait_s = _FIRST_S
+        self._until = 0.0
+        self._trying = False
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether calls are refused, but for the one that tries."""
+        return self._failures >= FAILURES
+
+    @contextmanager
+    def call(self) -> Iterator[Callable[[int], None]]:
+        """Let a call pass; what is yielded takes the status of its answer.
+
+        Raises UpstreamUnavailable where Clever is left alone.
+        """
+        self._check()
+        told = False
+
+        def tell(status: int) -> None:
+            nonlocal told
+            told = True
+            if status < 500:
+                self._failures, self._wait_s, self._trying = 0, _FIRST_S, False
+            else:
+                self._fail()
+
+        try:
+            yield tell
+        except (UpstreamTimeout, UpstreamUnavailable):
+            if not told:
+                told = True
+                self._fail()
+            raise
+        finally:
+            if not told:
+                # It was cancelled, or the request's time ended: that tells nothing of Clever.
+                self._trying = False
+
+    def _check(self) -> None:
+        if not self.is_open:
+            return
+        left = self._until - self._clock()
+        if left > 0 or self._trying:
+            raise UpstreamUnavailable(
+                f"Clever failed to answer the last {self._failures} calls and is asked again in {max(left, 0.1):.1f} "
+                "s. Try again later; https://status.clever.com tells of outages."
+            )
+        self._trying = True
+
+    def _fail(self) -> None:
+        self._failures += 1
+        if self.is_open:
+            if self._trying:
+                self._wait_s = min(2 * self._wait_s, _LONGEST_S)
+            self._trying = False
+            self._until = self._clock() + self._wait_s
