@@ -7,8 +7,7 @@ from graphql import GraphQLResolveInfo
 from strawberry import ID
 
 from gateway.clever.records import Record
-from gateway.schema.context import Info
-from gateway.schema.fields import SOURCE, Leaf, leaf
+from gateway.schema.fields import contextual, leaf
 from gateway.schema.ids import TYPE_OF_RECORD, TYPES, encode_id
 
 
@@ -37,11 +36,7 @@ def clever_id() -> Any:
 def self_link() -> Any:
     """Declare `selfLink`: the path of the record under the API version in use, as Clever's `links.self` gives it."""
 
-    def resolve(root: Any, info: Info) -> str:
-        return f"/{info.context.version}{TYPES[TYPE_OF_RECORD[type(root)]].path}/{root.id}"
-
-    return strawberry.field(
-        resolver=resolve,
-        description="Clever's stable link to the record, relative to its API, as in `/v3.1/users/<cleverId>`.",
-        metadata={SOURCE: Leaf()},
+    return contextual(
+        "Clever's stable link to the record, relative to its API, as in `/v3.1/users/<cleverId>`.",
+        lambda record, context: f"/{context.version}{TYPES[TYPE_OF_RECORD[type(record)]].path}/{record.id}",
     )
