@@ -129,4 +129,6 @@ async def _elsewhere(_request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     log_internal(error)
-    return JSONResponse(refusal([error], INTERNAL), 500, {REQUEST_ID: facts_of(request.scope).request_id})
+    return JSONResponse(
+        {"errors": refusal([error], INTERNAL).errors}, 500, {REQUEST_ID: facts_of(request.scope).request_id}
+    )

@@ -81,7 +81,7 @@ class GraphQLEndpoint:
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is masked and carries the usual headers
             self._on_internal(error)
             status, body = 500, refusal([error], INTERNAL)
-        facts.error_codes = [error["extensions"]["code"] for error in body.get("errors", ())]
+        facts.error_codes = body.codes
         await _send(send, status, media_type or JSON, body, more)
 
     async def _answer(

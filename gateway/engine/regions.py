@@ -1,0 +1,245 @@
+"""Second step of a plan: the code that turns records into output objects, generated once for each shape.
+
+Generated source holds names of the schema alone. Aliases are values (an output Struct's `rename`), arguments are read
+when the plan runs. A region ends where something is loaded or a list of objects begins: those are steps of their own.
+
+    # { users { nodes { id name { last } school { name } } } }, for the rows
+    def project(records, counts, waits, context):
+        outs = []
+        for r in records:
+            outs.append(O1((v if (v := read2(r)).__class__ is str else leaf3(v)), ... O4(...) ..., None))
+        sources0 = [key5(r) for r in records]
+        w = waits[0]; w.outs += outs; w.sources += sources0
+        return outs
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import msgspec
+from graphql import (
+    GraphQLEnumType,
+    GraphQLLeafType,
+    GraphQLOutputType,
+    get_named_type,
+    is_non_null_type,
+)
+
+from gateway.engine.collect import Field, Selection
+from gateway.engine.problems import item_type, write_leaf
+from gateway.engine.run import Layout, Member, Projection, Region, Step
+from gateway.schema.context import Context
+from gateway.schema.fields import read_attribute
+from gateway.schema.ids import TYPES
+from gateway.schema.sources import Contextual, Leaf, attribute_of
+
+# Scalars that are written as they are if they are of this class.
+_AS_THEY_ARE = {"String": "str", "ID": "str", "Boolean": "bool"}
+
+MakeStep = Callable[[Field, int, Region | None], Step]
+
+
+class Regions:
+    """Compiles the selections of one plan; equal shapes share their projection."""
+
+    def __init__(self, make_step: MakeStep) -> None:
+        self._make_step = make_step
+        self._projections: dict[int, Projection] = {}
+        self._outputs: dict[int, type[msgspec.Struct]] = {}
+
+    def under(self, field: Field) -> Region | None:
+        """Return the region of a field's values, which are objects; None for leaves."""
+        if not field.under:
+            return None
+        projections = {name: self._projection(selection) for name, selection in field.under.items()}
+        by_class: dict[type, Projection] = {
+            TYPES[name].record: projection
+            for name, projection in projections.items()
+            if projection.layout.selection.type.is_type_of
+        }
+        return Region(projections.values(), by_class)
+
+    def output(self, selection: Selection) -> type[msgspec.Struct]:
+        """Return the Struct of a selection's objects; it is named after their type."""
+        known = self._outputs.get(selection.shape)
+        if known is None:
+            names = {f"f{index}": field.response for index, field in enumerate(selection.fields)}
+            known = msgspec.defstruct(selection.type.name, [(slot, Any) for slot in names], rename=names, gc=False)
+            self._outputs[selection.shape] = known
+        return known
+
+    def _projection(self, selection: Selection) -> Projection:
+        known = self._projections.get(selection.shape)
+        if known is None:
+            steps: list[Step] = []
+            layout = self._layout(selection, steps)
+            source, names = Writer(steps).write(layout)
+            exec(compile(source, "<plan>", "exec"), names)  # noqa: S102 - names of the schema alone are in it
+            known = Projection(layout, tuple(steps), names["project"], source)
+            self._projections[selection.shape] = known
+        return known
+
+    def _layout(self, selection: Selection, steps: list[Step]) -> Layout:
+        members = [self._member(field, index, steps) for index, field in enumerate(selection.fields)]
+        return Layout(selection, self.output(selection), tuple(members))
+
+    def _member(self, field: Field, index: int, steps: list[Step]) -> Member:
+        if field.source is None:
+            return Member(field)
+        if not isinstance(field.source, Leaf | Contextual) or (field.under and item_type(field.definition.type)):
+            steps.append(self._make_step(field, index, self.under(field)))
+            return Member(field, step=len(steps) - 1)
+        read = reader(field)
+        if not field.under:
+            return Member(field, read)
+        (selection,) = field.under.values()
+        return Member(field, read, part=self._layout(selection, steps))
+
+
+def reader(field: Field) -> Callable[[Any, Context], Any]:
+    """Return what reads a leaf or a part from the object at hand."""
+    source = field.source
+    if isinstance(source, Contextual):
+        return source.read
+    if isinstance(source, Leaf) and source.read:
+        read = source.read
+        return lambda record, _context: read(record)
+    name = attribute_of(field.definition)
+    return lambda record, _context: read_attribute(record, name)
+
+
+class Writer:
+    """Writes the source of one projection; what the source names is in the namespace beside it."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self._steps = steps
+        self._names: dict[str, Any] = {"absent": absent, "many": many}
+        self._variables = 0
+        self._parked: list[int] = []
+        self._columns: list[tuple[int, str]] = []
+
+    def write(self, layout: Layout) -> tuple[str, dict[str, Any]]:
+        """Return source and namespace; the source defines `project`."""
+        row = self._object(layout, "r", top=True)
+        counted = any(self._steps[step].charges for step in self._parked)
+        lines = ["def project(records, counts, waits, context):", "    outs = []", "    add = outs.append"]
+        for step in self._parked:
+            lines += [f"    o{step} = []; s{step} = []; n{step} = []"]
+        lines += ["    for n, r in enumerate(records):" if counted else "    for r in records:", f"        add({row})"]
+        for step, source in self._columns:
+            lines += [f"    s{step} = " + ("records" if source == "r" else f"[{source} for r in records]")]
+        for step, outs in [*[(step, "outs") for step, _ in self._columns], *[(one, f"o{one}") for one in self._parked]]:
+            lines += [f"    w = waits[{step}]; w.outs += {outs}; w.sources += s{step}"]
+            if self._steps[step].charges:
+                counts = "counts" if outs == "outs" else f"[counts[n] for n in n{step}]"
+                lines += [f"    w.counts += {counts}"]
+        return "\n".join([*lines, "    return outs"]), self._names
+
+    def _object(self, layout: Layout, record: str, *, top: bool = False) -> str:
+        values = [self._value(member, layout, record, top) for member in layout.members]
+        made = f"{self._name('O', layout.output)}({', '.join(values)})"
+        parked = [] if top else [member for member in layout.members if member.step is not None]
+        if not parked:
+            return made
+        # `append` returns None: the object is parked with its source and handed on, in one expression.
+        out = self._variable()
+        calls = [f"o{member.step}.append({out})" for member in parked]
+        for member in parked:
+            step = self._steps[member.step or 0]
+            calls += [f"s{member.step}.append({self._source(step, record)})"]
+            calls += [f"n{member.step}.append(n)"] if step.charges else []
+            self._parked.append(member.step or 0)
+        calls[0] = calls[0].replace(f"({out})", f"({out} := {made})", 1)
+        return f"({' or '.join([*calls, out])})"
+
+    def _value(self, member: Member, layout: Layout, record: str, top: bool) -> str:
+        field = member.field
+        if field.source is None:
+            return repr(layout.selection.type.name)
+        if member.step is not None:
+            if top:
+                self._columns.append((member.step, self._source(self._steps[member.step], record)))
+            return "None"
+        attribute = isinstance(field.source, Leaf) and field.source.read is None
+        value = self._read(field, record)
+        if member.part is None:
+            return self._leaf(field.definition.type, value, attribute)
+        found = self._variable()
+        part = self._object(member.part, found)
+        kind = member.part.selection.type
+        if kind.is_type_of:
+            is_one = f"({found} := {value}).__class__ is {self._name('R', TYPES[kind.name].record)}"
+            return f"({part} if {is_one} else absent({found}))"
+        otherwise = "absent()" if is_non_null_type(field.definition.type) else "None"
+        return f"({part} if ({found} := {value}) is not None else {otherwise})"
+
+    def _read(self, field: Field, record: str) -> str:
+        if isinstance(field.source, Contextual):
+            return f"{self._name('read', field.source.read)}({record}, context)"
+        if isinstance(field.source, Leaf) and field.source.read:
+            return f"{self._name('read', field.source.read)}({record})"
+        return f"{record}.{attribute_of(field.definition)}"
+
+    def _source(self, step: Step, record: str) -> str:
+        return f"{self._name('key', step.reads)}({record})" if step.reads else record
+
+    def _leaf(self, kind: GraphQLOutputType, value: str, attribute: bool) -> str:
+        required = is_non_null_type(kind)
+        found = self._variable()
+        if items_are := item_type(kind):
+            item = self._variable()
+            items = f"[{self._leaf(items_are, item, False)} for {item} in many({found})]"
+            return f"({items} if ({found} := {value}) is not None else {'absent()' if required else 'None'})"
+        named = cast("GraphQLLeafType", get_named_type(kind))
+        slow = self._name("leaf", leaf_writer(named, required, attribute))
+        if isinstance(named, GraphQLEnumType) and (members := members_of(named)):
+            return (
+                f"({found}._name_ if ({found} := {value}).__class__ is {self._name('E', members)} else {slow}({found}))"
+            )
+        plain = _AS_THEY_ARE.get(named.name)
+        if plain is None:
+            return f"{slow}({value})"
+        # Clever's "" is null where it is read as an attribute.
+        as_it_is = f"({found} or {slow}({found}))" if attribute and plain == "str" else found
+        return f"({as_it_is} if ({found} := {value}).__class__ is {plain} else {slow}({found}))"
+
+    def _name(self, prefix: str, value: Any) -> str:
+        name = f"{prefix}{len(self._names)}"
+        self._names[name] = value
+        return name
+
+    def _variable(self) -> str:
+        self._variables += 1
+        return f"v{self._variables}"
+
+
+def leaf_writer(kind: GraphQLLeafType, required: bool, attribute: bool) -> Callable[[Any], Any]:
+    """Return what writes a leaf's value of any class. It raises where the value is wrong, or null but `required`."""
+
+    def write(value: Any) -> Any:
+        if value is None or (attribute and value == ""):
+            return absent() if required else None
+        if isinstance(value, Exception):
+            raise value
+        return write_leaf(kind, value)
+
+    return write
+
+
+def members_of(kind: GraphQLEnumType) -> type | None:
+    """Return the class of an enum's members, if they are written by their names."""
+    classes = {type(value.value) for value in kind.values.values()}
+    wrapped: type | None = getattr(kind, "wrapped_cls", None)
+    names = {member.name: member.value for member in wrapped} if wrapped else {}  # type: ignore[attr-defined]
+    same = names == {name: value.value for name, value in kind.values.items()}
+    return wrapped if same and classes else None
+
+
+def absent(value: Any = None) -> Any:
+    """Raise: a value that must be there is not, or is of another type."""
+    raise TypeError(f"no value, or one of another type: {type(value).__name__}")
+
+
+def many(values: Any) -> Iterable[Any]:
+    """Return a list's values. Raises where it is no list."""
+    return values if values.__class__ in (tuple, list) else absent(values)
