@@ -54,7 +54,7 @@ def create_app(
         metrics.on_request(done)
         log_request(done)
 
-    engine = Engine(build_schema()._schema, on_internal=log_internal)
+    engine = Engine(build_schema()._schema, log_internal, metrics.on_executed, settings.engine)
     limits = EndpointLimits(
         deadline_s=settings.deadline,
         calls=settings.max_calls,

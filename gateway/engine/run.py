@@ -21,6 +21,8 @@ from gateway.schema.context import Context
 # Objects projected at a stretch: about a millisecond. Then the event loop has its turn.
 SLICE = 1_000
 
+_NO_OBJECT = (type(None), BaseException)
+
 
 class Wait:
     """Output objects that wait for the same field, each with what it is answered from.
@@ -171,8 +173,10 @@ class Region:
         self._type = every[0].layout.selection.type
 
     def of(self, kind: type) -> Projection | None:
-        """Return the projection of records of a class."""
-        return self._only or self._by_class.get(kind)
+        """Return the projection of objects of a class; None for what is no object of this position's types."""
+        if self._only is None or issubclass(kind, _NO_OBJECT):
+            return self._by_class.get(kind)
+        return self._only
 
     def alien(self, value: object) -> Exception:
         """Build the error of a value that no projection takes."""
@@ -210,7 +214,7 @@ class Run:
         Returns the output objects, and who waits for what.
         """
         kinds = set(map(type, values))
-        if len(kinds) == 1 and (projection := region.of(kinds.pop())) and values[0] is not None:
+        if len(kinds) == 1 and (projection := region.of(kinds.pop())):
             waits = [Wait() for _ in projection.steps]
             outs = await self._project(projection, values, counts, waits)
             return outs, list(zip(projection.steps, waits, strict=True))
