@@ -8,7 +8,6 @@ several errors nulls it is left open by GraphQL (https://spec.graphql.org/draft/
 
 import argparse
 import asyncio
-import random
 import time
 import warnings
 from collections import Counter
@@ -23,7 +22,7 @@ from hypothesis_graphql import queries
 
 from gateway.clever.allowance import Allowance
 from gateway.engine.answers import Answer
-from gateway.engine.executor import Engine, Refused, Request, Way
+from gateway.engine.executor import Engine, Prepared, Refused, Request
 from gateway.schema.build import build_schema
 from gateway.schema.context import Context
 from tests.engine.documents import Documents
@@ -52,19 +51,18 @@ class Both:
     def __init__(self) -> None:
         self.tally = Tally()
         self._planned: list[bool] = []
-        self._engines: dict[Way, Engine] = {
-            "compiled": Engine(SCHEMA, on_executed=self._planned.append),
-            "graphql-core": Engine(SCHEMA, way="graphql-core"),
-        }
+        self._prepares = Engine(SCHEMA, on_executed=self._planned.append)
+        self._judges = Engine(SCHEMA, way="graphql-core")
 
     async def compare(self, text: str, variables: dict[str, Any], world: World) -> None:
         """Run a document both ways; a difference is noted in the tally."""
         request = Request(text, None, variables)
         try:
-            answers = [await self._run(engine, request, world) for engine in self._engines.values()]
+            prepared = self._prepares.prepare(request)
         except Refused:
             self.tally.refused += 1
             return
+        answers = [await self._run(engine, prepared, world) for engine in (self._prepares, self._judges)]
         self.tally.compared += 1
         self.tally.fallbacks += not self._planned.pop()
         data = [msgspec.json.encode(answer.data) for answer in answers]
@@ -74,9 +72,9 @@ class Both:
             found = [f"seed {world.seed}", text, str(variables), *map(bytes.decode, data), *map(str, errors)]
             self.tally.differences.append("\n".join(found))
 
-    async def _run(self, engine: Engine, request: Request, world: World) -> Answer:
+    async def _run(self, engine: Engine, prepared: Prepared, world: World) -> Answer:
         loaders: Any = StubLoaders(world)
-        return await engine.execute(engine.prepare(request), Context("v3.1", loaders, Allowance(60, 1_000)))
+        return await engine.execute(prepared, Context("v3.1", loaders, Allowance(60, 1_000)))
 
 
 def comparable(answer: Answer) -> tuple[Counter[str], set[str]]:
@@ -105,21 +103,24 @@ def worlds(seed: int) -> list[World]:
 
 
 def run(examples: int, seed: int) -> Tally:
-    """Compare so many documents, half of them from the schema by hypothesis-graphql, made crooked."""
+    """Compare so many times: half with documents of our own, half with hypothesis-graphql's, made crooked."""
     both = Both()
-    many = [world for number in range(6) for world in worlds(seed + number)]
+    made = [worlds(seed + number) for number in range(4)]
+    each = len(made[0])
     with asyncio.Runner() as runner:
-        for number in range(examples // 2):
-            world = many[number % len(many)]
-            text, variables = Documents(SCHEMA, world, seed * 1_000_003 + number).generated(
-                depth=random.Random(number).choice([2, 4, 6])
-            )
-            runner.run(both.compare(text, variables, world))
-        for number, text in enumerate(generated(examples // 2 // VARIANTS, seed)):
+
+        def compare(text: str, variables: dict[str, Any], number: int) -> None:
+            for world in made[number % len(made)]:
+                runner.run(both.compare(text, variables, world))
+
+        own = examples // 2 // each
+        for number in range(own):
+            documents = Documents(SCHEMA, made[0][0], seed * 1_000_003 + number)
+            compare(*documents.generated(depth=(2, 4, 6)[number % 3]), number)
+        for number, text in enumerate(generated(own // VARIANTS, seed)):
             for variant in range(VARIANTS):
-                world = many[(number + variant) % len(many)]
-                crooked, variables = Documents(SCHEMA, world, seed + number * VARIANTS + variant).crooked(text)
-                runner.run(both.compare(crooked, variables, world))
+                documents = Documents(SCHEMA, made[0][0], seed * 2_000_003 + number * VARIANTS + variant)
+                compare(*documents.crooked(text), number + variant)
     return both.tally
 
 

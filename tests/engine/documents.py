@@ -16,7 +16,6 @@ from graphql import (
 from graphql.language import FieldNode, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode
 
 from gateway.schema.ids import encode_cursor, encode_id
-from gateway.schema.sources import Connected
 from tests.engine.world import World
 
 CONDITIONS = ("true", "false", "$yes", "$no")
@@ -195,8 +194,3 @@ def _literal(value: Any, enum: bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if enum or isinstance(value, int) else f'"{value}"'
-
-
-def is_connection(definition: GraphQLField) -> bool:
-    """Say whether a field is a connection."""
-    return isinstance(definition.extensions["strawberry-definition"].metadata.get("source"), Connected)
