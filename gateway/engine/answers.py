@@ -8,6 +8,7 @@ import msgspec
 from graphql import GraphQLError, VariableNode
 from msgspec import UNSET, UnsetType
 
+from gateway.engine.writing import Written
 from gateway.errors import INTERNAL, INTERNAL_MESSAGE, BadUserInput, GatewayError
 
 PublicError = dict[str, Any]
@@ -16,7 +17,7 @@ PublicError = dict[str, Any]
 class Answer(msgspec.Struct):
     """The body of an answer; what is not set is not sent.
 
-    `data` is whatever msgspec encodes to it: output Structs where a plan ran, else a dict.
+    `data` is whatever msgspec encodes to it, or written already: output Structs where a plan ran, else a dict.
     """
 
     data: Any = UNSET
@@ -27,6 +28,14 @@ class Answer(msgspec.Struct):
     def codes(self) -> list[str]:
         """Return the codes of the errors."""
         return [error["extensions"]["code"] for error in self.errors or ()]
+
+    def chunks(self) -> list[bytes]:
+        """Return the body as JSON, in one chunk or several."""
+        if not isinstance(self.data, Written):
+            return [msgspec.json.encode(self)]
+        rest = msgspec.json.encode(Answer(errors=self.errors, extensions=self.extensions))
+        # `rest` is an object: its members stand behind the data.
+        return [b'{"data":', *self.data.chunks, b"," + rest[1:] if rest != b"{}" else b"}"]
 
 
 def refusal(errors: Iterable[Exception], code: str) -> Answer:

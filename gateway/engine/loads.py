@@ -145,7 +145,9 @@ class ConnectionStep(Step):
                 continue
             try:
                 if charge is not None:
-                    charge(len(found.records) * count)
+                    positions = len(found.records) * count
+                    charge(positions)
+                    run.objects += positions
                 connections.append(Connection(edge, parent, found))
             except Exception as error:  # noqa: BLE001 - rows beyond what may be had cost their own connection
                 connections.append(error)

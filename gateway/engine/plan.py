@@ -16,6 +16,7 @@ from gateway.engine.operations import Operation
 from gateway.engine.problems import Settlement
 from gateway.engine.regions import Regions
 from gateway.engine.run import Region, Run, Step, Wait
+from gateway.engine.writing import LARGE, write_in_slices
 from gateway.schema.context import Context
 from gateway.schema.sources import Lookup
 
@@ -35,7 +36,7 @@ class Plan:
         self._steps = _root_steps(root, regions)
 
     async def execute(self, context: Context, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
-        """Return the data, as a Struct that encodes to it, and the errors in it."""
+        """Return the data, as what encodes to it, and the errors in it."""
         run = Run(context, variables)
         names = [self._typename if field.source is None else None for field in self._root.fields]
         data: Any = self._output(*names)
@@ -47,10 +48,11 @@ class Plan:
             wait.counts.append(1)
             waits.append((step, wait))
         await run.go(waits)
-        if not run.failed:
-            return data, []
-        settlement = Settlement()
-        return settlement.root(self._root, data), settlement.errors
+        errors: list[GraphQLError] = []
+        if run.failed:
+            settlement = Settlement()
+            data, errors = settlement.root(self._root, data), settlement.errors
+        return (await write_in_slices(data) if run.objects > LARGE else data), errors
 
 
 def _root_steps(root: Selection, regions: Regions) -> list[Step]:

@@ -14,6 +14,7 @@ when the plan runs. A region ends where something is loaded or a list of objects
 """
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 import msgspec
@@ -33,8 +34,8 @@ from gateway.schema.fields import read_attribute
 from gateway.schema.ids import TYPES
 from gateway.schema.sources import Contextual, Leaf, attribute_of
 
-# Scalars that are written as they are if they are of this class.
-_AS_THEY_ARE = {"String": "str", "ID": "str", "Boolean": "bool"}
+# Scalars whose values msgspec writes as the schema does, if they are of this class.
+_AS_THEY_ARE = {"String": "str", "ID": "str", "Boolean": "bool", "Date": "date", "DateTime": "datetime"}
 
 MakeStep = Callable[[Field, int, Region | None], Step]
 
@@ -113,7 +114,7 @@ class Writer:
 
     def __init__(self, steps: list[Step]) -> None:
         self._steps = steps
-        self._names: dict[str, Any] = {"absent": absent, "many": many}
+        self._names: dict[str, Any] = {"absent": absent, "many": many, "date": date, "datetime": datetime, "UTC": UTC}
         self._variables = 0
         self._parked: list[int] = []
         self._columns: list[tuple[int, str]] = []
@@ -199,8 +200,13 @@ class Writer:
         plain = _AS_THEY_ARE.get(named.name)
         if plain is None:
             return f"{slow}({value})"
-        # Clever's "" is null where it is read as an attribute.
-        as_it_is = f"({found} or {slow}({found}))" if attribute and plain == "str" else found
+        as_it_is = found
+        if attribute and plain == "str":
+            # Clever's "" is null where it is read as an attribute.
+            as_it_is = f"({found} or {'absent()' if required else 'None'})"
+        elif plain == "datetime":
+            # msgspec writes whole seconds of UTC as the schema wants them, and fractions in another way.
+            as_it_is = f"({found} if not {found}.microsecond and {found}.tzinfo is UTC else {slow}({found}))"
         return f"({as_it_is} if ({found} := {value}).__class__ is {plain} else {slow}({found}))"
 
     def _name(self, prefix: str, value: Any) -> str:

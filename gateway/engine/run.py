@@ -184,14 +184,17 @@ class Region:
 
 
 class Run:
-    """One execution: what it may touch, and whether something failed."""
+    """One execution: what it may touch, whether something failed, and about how many objects its answer holds."""
 
-    __slots__ = ("context", "failed", "variables")
+    __slots__ = ("_at_a_stretch", "_turn", "context", "failed", "objects", "variables")
 
     def __init__(self, context: Context, variables: VariableValues) -> None:
         self.context = context
         self.variables = variables
         self.failed = False
+        self.objects = 0
+        self._turn = asyncio.Lock()
+        self._at_a_stretch = 0
 
     async def go(self, steps: Iterable[tuple[Step, Wait]]) -> None:
         """Answer the fields that objects wait for, side by side; each is a task, so that depth costs no stack."""
@@ -213,6 +216,7 @@ class Run:
 
         Returns the output objects, and who waits for what.
         """
+        self.objects += len(values)
         kinds = set(map(type, values))
         if len(kinds) == 1 and (projection := region.of(kinds.pop())):
             waits = [Wait() for _ in projection.steps]
@@ -247,13 +251,17 @@ class Run:
     async def _project(
         self, projection: Projection, records: Sequence[Any], counts: Sequence[int], waits: Sequence[Wait]
     ) -> list[Any]:
-        if len(records) <= SLICE:
+        if self._at_a_stretch + len(records) <= SLICE:
+            self._at_a_stretch += len(records)
             return self._project_slice(projection, records, counts, waits)
         outs: list[Any] = []
         for start in range(0, len(records), SLICE):
             end = start + SLICE
+            # Branches that run side by side take turns, or their slices would add up.
+            async with self._turn:
+                await asyncio.sleep(0)
+            self._at_a_stretch = min(end, len(records)) - start
             outs += self._project_slice(projection, records[start:end], counts[start:end], waits)
-            await asyncio.sleep(0)
         return outs
 
     def _project_slice(

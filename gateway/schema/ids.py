@@ -26,17 +26,21 @@ TYPES: dict[str, Resource] = {
 }
 TYPE_OF_RECORD: dict[type[Record], str] = {rows.record: name for name, rows in TYPES.items()}
 
+_ID_PREFIX = {kind: f"{name}:" for kind, name in TYPE_OF_RECORD.items()}
+_CURSOR_PREFIX = {kind: f"after:{name}:" for kind, name in TYPE_OF_RECORD.items()}
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _LONGEST = 64
 
 
 def encode_id(record: Record) -> ID:
     """Return a record's global id."""
-    return ID(_encode(f"{TYPE_OF_RECORD[type(record)]}:{record.id}"))
+    return ID(_encode(_ID_PREFIX[type(record)] + record.id))
 
 
 def encode_cursor(record: Record) -> str:
     """Return the cursor that stands behind and in front of a record in every list of its type."""
-    return _encode(f"after:{TYPE_OF_RECORD[type(record)]}:{record.id}")
+    return _encode(_CURSOR_PREFIX[type(record)] + record.id)
 
 
 def decode_id(argument: str, value: str) -> tuple[str, str]:
@@ -94,7 +98,7 @@ def decode_cursor(argument: str, value: str, expected: str) -> str:
 
 
 def _encode(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+    return binascii.b2a_base64(text.encode(), newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def _decode(value: str) -> str:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
@@ -129,10 +128,10 @@ class GraphQLEndpoint:
 
 
 async def _send(send: Send, status: int, media_type: str, body: Answer, more: dict[str, str]) -> None:
-    encoded = msgspec.json.encode(body)
+    chunks = body.chunks()
     headers = {
         "content-type": f"{media_type}; charset=utf-8",
-        "content-length": str(len(encoded)),
+        "content-length": str(sum(map(len, chunks))),
         # Children's records: nothing on the way may keep them.
         "cache-control": "private, no-store",
         "x-content-type-options": "nosniff",
@@ -141,4 +140,6 @@ async def _send(send: Send, status: int, media_type: str, body: Answer, more: di
     }
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": encoded})
+    for chunk in chunks[:-1]:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": chunks[-1]})

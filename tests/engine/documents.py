@@ -1,10 +1,12 @@
 """Documents for both ways to run them: generated, and made crooked with everything that GraphQL allows."""
 
 import random
-from typing import Any
+from typing import Any, cast
 
 from graphql import (
+    GraphQLEnumType,
     GraphQLField,
+    GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
@@ -43,6 +45,10 @@ class Documents:
         return self._document(self._reselected(self._root, operation.selection_set))
 
     @property
+    def _node(self) -> GraphQLInterfaceType:
+        return cast("GraphQLInterfaceType", self._schema.type_map["Node"])
+
+    @property
     def _root(self) -> GraphQLObjectType:
         assert self._schema.query_type is not None
         return self._schema.query_type
@@ -64,7 +70,7 @@ class Documents:
             possible = self._schema.get_possible_types(kind)
             some = self._random.sample(possible, 2)
             return [
-                self._field("id", kind.fields["id"], []),
+                self._field("id", self._node.fields["id"], []),
                 *[self._spread(one, self._fields(one, depth)) for one in some],
             ]
         assert isinstance(kind, GraphQLObjectType)
@@ -159,8 +165,8 @@ class Documents:
         if "primary" in definition.args and pick.random() < 0.3:
             found.append(self._argument("primary", "Boolean", pick.choice([True, False, None])))
         if "role" in definition.args and pick.random() < 0.4:
-            kind = get_named_type(definition.args["role"].type)
-            found.append(self._argument("role", kind.name, pick.choice([*kind.values, None]), enum=True))  # type: ignore[union-attr]
+            kind = cast("GraphQLEnumType", get_named_type(definition.args["role"].type))
+            found.append(self._argument("role", kind.name, pick.choice([*kind.values, None]), enum=True))
         return found
 
     def _argument(self, name: str, kind: str, value: Any, *, enum: bool = False) -> str:
