@@ -92,11 +92,15 @@ class ReferencesStep(Step):
         super().__init__(field, index, region)
         self._source = source
         self._region = region
-        self.reads = source.keys
+        self.reads = self._ids
+
+    def _ids(self, record: Any) -> list[str] | None:
+        ids = self._source.keys(record)
+        return None if ids is None else [key for key in dict.fromkeys(ids) if key]
 
     async def load(self, run: Run, wait: Wait) -> None:
         """Look the ids of all lists up."""
-        lists = [None if ids is None else [key for key in dict.fromkeys(ids) if key] for ids in wait.sources]
+        lists: list[list[str] | None] = wait.sources
         tally: dict[str, int] = {}
         for ids, count in zip(lists, wait.counts if self.charges else [1] * len(lists), strict=True):
             for key in ids or ():

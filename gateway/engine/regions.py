@@ -171,8 +171,9 @@ class Writer:
         if kind.is_type_of:
             is_one = f"({found} := {value}).__class__ is {self._name('R', TYPES[kind.name].record)}"
             return f"({part} if {is_one} else absent({found}))"
-        otherwise = "absent()" if is_non_null_type(field.definition.type) else "None"
-        return f"({part} if ({found} := {value}) is not None else {otherwise})"
+        # Objects are true; what is neither that nor None is looked at one by one.
+        nothing = f"None if {found} is None else " if not is_non_null_type(field.definition.type) else ""
+        return f"({part} if ({found} := {value}) else {nothing}absent({found}))"
 
     def _read(self, field: Field, record: str) -> str:
         if isinstance(field.source, Contextual):

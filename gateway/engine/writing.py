@@ -61,7 +61,8 @@ class _Writer:
             self._put(_encoder.encode(value))
 
     async def _object(self, out: Any) -> None:
-        lead = b"{"
+        self._put(b"{")
+        lead = b""
         for slot, name in zip(out.__struct_fields__, out.__struct_encode_fields__, strict=True):
             self._put(lead + _encoder.encode(name) + b":")
             await self.write(getattr(out, slot))
