@@ -15,7 +15,7 @@ when the plan runs. A region ends where something is loaded or a list of objects
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
-from typing import Any, cast
+from typing import Any, cast, get_args, get_type_hints
 
 import msgspec
 from graphql import (
@@ -35,7 +35,7 @@ from gateway.schema.ids import TYPES
 from gateway.schema.sources import Contextual, Leaf, attribute_of
 
 # Scalars whose values msgspec writes as the schema does, if they are of this class.
-_AS_THEY_ARE = {"String": "str", "ID": "str", "Boolean": "bool", "Date": "date", "DateTime": "datetime"}
+PLAIN: dict[str, type] = {"String": str, "ID": str, "Boolean": bool, "Date": date, "DateTime": datetime}
 
 MakeStep = Callable[[Field, int, Region | None], Step]
 
@@ -73,18 +73,19 @@ class Regions:
         known = self._projections.get(selection.shape)
         if known is None:
             steps: list[Step] = []
-            layout = self._layout(selection, steps)
+            rows = TYPES.get(selection.type.name)
+            layout = self._layout(selection, steps, rows.record if rows else None)
             source, names = Writer(steps).write(layout)
             exec(compile(source, "<plan>", "exec"), names)  # noqa: S102 - names of the schema alone are in it
             known = Projection(layout, tuple(steps), names["project"], source)
             self._projections[selection.shape] = known
         return known
 
-    def _layout(self, selection: Selection, steps: list[Step]) -> Layout:
-        members = [self._member(field, index, steps) for index, field in enumerate(selection.fields)]
-        return Layout(selection, self.output(selection), tuple(members))
+    def _layout(self, selection: Selection, steps: list[Step], record: type | None) -> Layout:
+        members = [self._member(field, index, steps, record) for index, field in enumerate(selection.fields)]
+        return Layout(selection, self.output(selection), tuple(members), record)
 
-    def _member(self, field: Field, index: int, steps: list[Step]) -> Member:
+    def _member(self, field: Field, index: int, steps: list[Step], record: type | None) -> Member:
         if field.source is None:
             return Member(field)
         if not isinstance(field.source, Leaf | Contextual) or (field.under and item_type(field.definition.type)):
@@ -94,7 +95,9 @@ class Regions:
         if not field.under:
             return Member(field, read)
         (selection,) = field.under.values()
-        return Member(field, read, part=self._layout(selection, steps))
+        rows = TYPES.get(selection.type.name)
+        part = rows.record if rows else declared_class(field, record)
+        return Member(field, read, part=self._layout(selection, steps, part))
 
 
 def reader(field: Field) -> Callable[[Any, Context], Any]:
@@ -107,6 +110,19 @@ def reader(field: Field) -> Callable[[Any, Context], Any]:
         return lambda record, _context: read(record)
     name = attribute_of(field.definition)
     return lambda record, _context: read_attribute(record, name)
+
+
+def declared_class(field: Field, record: type | None) -> type | None:
+    """Return the class that a record declares for the attribute which answers a field; None where it is not known.
+
+    Records are decoded by msgspec, so that an attribute is of this class, or None where it is declared so.
+    """
+    source = field.source
+    if record is None or not isinstance(source, Leaf) or source.read:
+        return None
+    hint = get_type_hints(record).get(attribute_of(field.definition))
+    classes = [one for one in get_args(hint) or (hint,) if one is not type(None)]
+    return classes[0] if len(classes) == 1 and isinstance(classes[0], type) else None
 
 
 class Writer:
@@ -164,6 +180,9 @@ class Writer:
         attribute = isinstance(field.source, Leaf) and field.source.read is None
         value = self._read(field, record)
         if member.part is None:
+            plain = PLAIN.get(get_named_type(field.definition.type).name)
+            if plain and plain is declared_class(field, layout.record) and not item_type(field.definition.type):
+                return self._sure(field.definition.type, value, plain)
             return self._leaf(field.definition.type, value, attribute)
         found = self._variable()
         part = self._object(member.part, found)
@@ -185,6 +204,15 @@ class Writer:
     def _source(self, step: Step, record: str) -> str:
         return f"{self._name('key', step.reads)}({record})" if step.reads else record
 
+    def _sure(self, kind: GraphQLOutputType, value: str, plain: type) -> str:
+        """Write an attribute whose class is known."""
+        required = is_non_null_type(kind)
+        if plain is str:
+            # Clever's "" is null.
+            return f"({value} or {'absent()' if required else 'None'})"
+        found = self._variable()
+        return f"({found} if ({found} := {value}) is not None else absent())" if required else value
+
     def _leaf(self, kind: GraphQLOutputType, value: str, attribute: bool) -> str:
         required = is_non_null_type(kind)
         found = self._variable()
@@ -198,17 +226,17 @@ class Writer:
             return (
                 f"({found}._name_ if ({found} := {value}).__class__ is {self._name('E', members)} else {slow}({found}))"
             )
-        plain = _AS_THEY_ARE.get(named.name)
+        plain = PLAIN.get(named.name)
         if plain is None:
             return f"{slow}({value})"
         as_it_is = found
-        if attribute and plain == "str":
+        if attribute and plain is str:
             # Clever's "" is null where it is read as an attribute.
             as_it_is = f"({found} or {'absent()' if required else 'None'})"
-        elif plain == "datetime":
+        elif plain is datetime:
             # msgspec writes whole seconds of UTC as the schema wants them, and fractions in another way.
             as_it_is = f"({found} if not {found}.microsecond and {found}.tzinfo is UTC else {slow}({found}))"
-        return f"({as_it_is} if ({found} := {value}).__class__ is {plain} else {slow}({found}))"
+        return f"({as_it_is} if ({found} := {value}).__class__ is {plain.__name__} else {slow}({found}))"
 
     def _name(self, prefix: str, value: Any) -> str:
         name = f"{prefix}{len(self._names)}"

@@ -50,11 +50,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """An output object: its Struct, whose fields are `f0`, `f1`, ... in the order of the selection's fields."""
+    """An output object: its Struct, whose fields are `f0`, `f1`, ... in the order of the selection's fields.
+
+    `record` is the class of the objects that it is made from, where that is known.
+    """
 
     selection: Selection
     output: type[msgspec.Struct]
     members: tuple[Member, ...]
+    record: type | None = None
 
 
 class Step:

@@ -41,14 +41,14 @@ def read_attribute(source: Any, name: str) -> Any:
     return None if value == "" else value
 
 
-def leaf(description: str, read: Callable[[Any], Any] | None = None) -> Any:
-    """Declare a field answered from the object at hand; without `read`, from the attribute of its name."""
-    metadata = {SOURCE: Leaf(read)}
-    if read is None:
+def leaf(description: str, read: Callable[[Any], Any] | None = None, *, attribute: str | None = None) -> Any:
+    """Declare a field answered from the object at hand; without `read`, from its `attribute`, else that of its name."""
+    metadata = {SOURCE: Leaf(read, attribute)}
+    if read is None and attribute is None:
         return strawberry.field(description=description, metadata=metadata)
 
     def resolve(root: Any) -> Any:
-        return read(root)
+        return read(root) if read else read_attribute(root, attribute or "")
 
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 

@@ -7,8 +7,6 @@ spelling only. Whatever else is sent never reaches a path or a query string.
 import base64
 import binascii
 
-from strawberry import ID
-
 from gateway.clever import catalogue
 from gateway.clever.catalogue import Resource
 from gateway.clever.records import Record
@@ -33,9 +31,9 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _LONGEST = 64
 
 
-def encode_id(record: Record) -> ID:
+def encode_id(record: Record) -> str:
     """Return a record's global id."""
-    return ID(_encode(_ID_PREFIX[type(record)] + record.id))
+    return _encode(_ID_PREFIX[type(record)] + record.id)
 
 
 def encode_cursor(record: Record) -> str:

@@ -30,7 +30,7 @@ class Node:
 
 def clever_id() -> Any:
     """Declare `cleverId`."""
-    return leaf("Clever's own id: 24 hex digits, unique over districts and types.", lambda record: record.id)
+    return leaf("Clever's own id: 24 hex digits, unique over districts and types.", attribute="id")
 
 
 def self_link() -> Any:

@@ -26,9 +26,13 @@ _DECLARED = "strawberry-definition"
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """Answered from the object at hand; `read` is None where it is the attribute of the field's name."""
+    """Answered from the object at hand: what `read` returns, or without it an attribute, where `""` is null.
+
+    The attribute is of the field's own name unless `attribute` names another.
+    """
 
     read: Callable[[Any], Any] | None = None
+    attribute: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,5 +133,6 @@ def source_of(definition: GraphQLField) -> Source | None:
 
 def attribute_of(definition: GraphQLField) -> str:
     """Return the attribute that answers a field whose source is a `Leaf` without `read`."""
-    name: str = definition.extensions[_DECLARED].python_name
+    declared = definition.extensions[_DECLARED]
+    name: str = declared.metadata[SOURCE].attribute or declared.python_name
     return name

@@ -109,7 +109,7 @@ async def test_rows_are_read_only_where_something_looks_at_them() -> None:
     text = """query ($yes: Boolean!) { a: users { totalCount } b: users(first: 0) { nodes { id } } c: users { __typename }
         d: users { nodes @skip(if: $yes) { id } totalCount } }"""
     for way in ("compiled", "graphql-core"):
-        asked = Asked(way)  # type: ignore[arg-type]
+        asked = Asked(way)
         await asked.answer(text, {"yes": True})
         assert asked.allowance._rows == 0
         assert asked.loaders.batches == []
@@ -127,7 +127,7 @@ async def test_rows_are_read_only_where_something_looks_at_them() -> None:
 async def test_rows_are_charged_for_every_position_though_they_are_shared(text: str) -> None:
     taken = []
     for way in ("compiled", "graphql-core"):
-        asked = Asked(way)  # type: ignore[arg-type]
+        asked = Asked(way)
         await asked.answer(text)
         taken.append(asked.allowance._rows)
 
