@@ -1,22 +1,22 @@
 """The steps of a plan: how a field of each source is answered for all who wait for it, with one load for them all."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
-from graphql import get_argument_values, is_non_null_type
+from graphql import get_argument_values
 from graphql.execution.values import VariableValues
-from graphql.pyutils import is_iterable
 
 from gateway.access.wants import Rows
 from gateway.clever.calls import RecordCall
 from gateway.clever.catalogue import Resource
 from gateway.engine.collect import Field, Unsupported
-from gateway.engine.problems import Failed, complete, item_type, not_a_list, null_error
+from gateway.engine.columns import put_lists
+from gateway.engine.problems import Failed, complete, item_type
 from gateway.engine.regions import absent
 from gateway.engine.run import Region, Run, Step, Wait
+from gateway.errors import GatewayError
 from gateway.schema.fields import read_attribute
 from gateway.schema.sources import (
     Connected,
@@ -137,27 +137,40 @@ class ConnectionStep(Step):
     async def load(self, run: Run, wait: Wait) -> None:
         """Read the rows of all parents, if something looks at them."""
         edge = self._source.edge(self._arguments.of(run), self._asked)
-        rows: Sequence[Rows | BaseException] = [_NO_ROWS] * len(wait.outs)
-        charge: Callable[[int], None] | None = None
+        rows: Sequence[Any] = [_NO_ROWS] * len(wait.outs)
         if needs_rows(edge, self._asked):
             rows = await run.context.loaders.rows_of(edge, wait.sources)
-            charge = run.context.allowance.take_rows
-        connections: list[Connection | BaseException] = []
-        for parent, found, count in zip(wait.sources, rows, wait.counts, strict=True):
-            if isinstance(found, BaseException):
-                connections.append(found)
-                continue
-            try:
-                if charge is not None:
-                    positions = len(found.records) * count
-                    charge(positions)
-                    run.objects += positions
-                connections.append(Connection(edge, parent, found))
-            except Exception as error:  # noqa: BLE001 - rows beyond what may be had cost their own connection
-                connections.append(error)
+            rows = charged(run, rows, wait.counts)
+        connections = [
+            Connection(edge, parent, found) if found.__class__ is Rows else found
+            for parent, found in zip(wait.sources, rows, strict=True)
+        ]
         outs, below = await run.place(self._region, connections, wait.counts)
         self.put(wait.outs, outs)
         await run.go(below)
+
+
+def charged(run: Run, rows: Sequence[Rows | BaseException], counts: Sequence[int]) -> Sequence[Rows | BaseException]:
+    """Charge the request for rows at all their positions; what is beyond its allowance becomes an error."""
+    sizes = [
+        len(found.records) * count if isinstance(found, Rows) else 0 for found, count in zip(rows, counts, strict=True)
+    ]
+    total = sum(sizes)
+    allowance = run.context.allowance
+    run.objects += total
+    if run.objects <= allowance.most_rows:
+        # All objects that there are fit the allowance, and the rows are some of them: nothing can go beyond it.
+        allowance.take_rows(total)
+        return rows
+    kept: list[Rows | BaseException] = []
+    for found, size in zip(rows, sizes, strict=True):
+        try:
+            if isinstance(found, Rows):
+                allowance.take_rows(size)
+            kept.append(found)
+        except GatewayError as error:
+            kept.append(error)
+    return kept
 
 
 class TotalStep(Step):
@@ -177,70 +190,6 @@ class TotalStep(Step):
             return run.failure(total)
         written = complete(self.field, self.field.definition.type, total, absent)
         return run.failure(written.error) if isinstance(written, Failed) else written
-
-
-async def put_lists(
-    step: Step, region: Region, run: Run, outs: Sequence[Any], lists: Sequence[Any], counts: Sequence[int]
-) -> None:
-    """Project lists of objects as one column, each distinct object once, and put each list in its place."""
-    field = step.field
-    required = is_non_null_type(field.definition.type)
-    item_required = field if is_non_null_type(item_type(field.definition.type)) else None
-    checked = [rows if rows.__class__ in (tuple, list) else _checked(run, field, required, rows) for rows in lists]
-    columns = [rows for rows in checked if rows.__class__ in (tuple, list)]
-    some = [count for rows, count in zip(checked, counts, strict=True) if rows.__class__ in (tuple, list)]
-    flat, position, tally = _distinct(columns, some if step.charges else ())
-    made, below = await run.place(region, flat, tally, item_required)
-    step.put(outs, _split(checked, made, position))
-    await run.go(below)
-
-
-def _checked(run: Run, field: Field, required: bool, rows: Any) -> Any:
-    """Return a list, None, or the failure of a value that is no list."""
-    if rows is None:
-        return run.failure(null_error(field)) if required else None
-    if isinstance(rows, BaseException):
-        return run.failure(rows)
-    return list(rows) if is_iterable(rows) else run.failure(not_a_list(field))
-
-
-def _distinct(
-    columns: Sequence[Sequence[Any]], counts: Sequence[int]
-) -> tuple[Sequence[Any], dict[int, int] | None, list[int]]:
-    """Return the objects of all lists, where each stands among them, and at how many positions of the answer.
-
-    The places are None where no object is in two lists: then the objects are in the order of the lists.
-    """
-    if len(columns) == 1:
-        rows = columns[0]
-        return rows, None, [counts[0]] * len(rows) if counts else []
-    flat = list(chain.from_iterable(columns))
-    distinct = {id(row): row for row in flat}
-    if len(distinct) == len(flat):
-        repeated = chain.from_iterable([count] * len(rows) for rows, count in zip(columns, counts, strict=True))
-        return flat, None, list(repeated) if counts else []
-    tally: dict[int, int] = dict.fromkeys(distinct, 0)
-    if counts:
-        for rows, count in zip(columns, counts, strict=True):
-            for row in rows:
-                tally[id(row)] += count
-    position = {key: index for index, key in enumerate(distinct)}
-    return list(distinct.values()), position, list(tally.values()) if counts else []
-
-
-def _split(checked: Iterable[Any], made: list[Any], position: dict[int, int] | None) -> list[Any]:
-    """Return the projected lists, in the order of the lists that they come from."""
-    values: list[Any] = []
-    start = 0
-    for rows in checked:
-        if rows.__class__ not in (tuple, list):
-            values.append(rows)
-        elif position is not None:
-            values.append([made[position[id(row)]] for row in rows])
-        else:
-            values.append(made[start : start + len(rows)])
-            start += len(rows)
-    return values
 
 
 class ListStep(Step):

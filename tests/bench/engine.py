@@ -59,10 +59,17 @@ class Memory:
             ],
         }
         self.schools: Mapping[str, Any] = {school.id: school for school in self.held["schools"]}
+        self._known: dict[tuple[str, str | None, int], Rows] = {}
         self.record = _One(lambda call: self.schools[call.id])
         self.rows = _One(lambda one: self._rows(one.relation.name, one.parent, one.window.limit))
 
     def _rows(self, relation: str, parent: Any, limit: int) -> Rows:
+        key = relation, parent.id if parent else None, limit
+        if key not in self._known:
+            self._known[key] = self._cut(relation, parent, limit)
+        return self._known[key]
+
+    def _cut(self, relation: str, parent: Any, limit: int) -> Rows:
         if parent is None:
             return Rows(tuple(self.held[relation][:limit]))
         start = int(parent.id, 16) * limit % 2_000
