@@ -96,7 +96,7 @@ def decode_cursor(argument: str, value: str, expected: str) -> str:
 
 
 def _encode(text: str) -> str:
-    return binascii.b2a_base64(text.encode(), newline=False).translate(_URL_SAFE, b"=").decode()
+    return binascii.b2a_base64(text.encode()).translate(_URL_SAFE, b"=\n").decode()
 
 
 def _decode(value: str) -> str:
