@@ -29,7 +29,10 @@ async def put_lists(
     some: Sequence[int] = ()
     if step.charges:
         some = [count for rows, count in zip(lists, counts, strict=True) if rows.__class__ in _LISTS]
-    flat, shared, tally = _distinct(columns, some)
+    if region.worth_sharing:
+        flat, shared, tally = _distinct(columns, some)
+    else:
+        flat, shared, tally = list(chain.from_iterable(columns)), False, []
     made, below = await run.place(region, flat, tally, item_required)
     step.put(outs, _split(lists, made, dict(zip(map(id, flat), made, strict=True)) if shared else None))
     await run.go(below)

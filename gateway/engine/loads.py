@@ -157,9 +157,8 @@ def charged(run: Run, rows: Sequence[Rows | BaseException], counts: Sequence[int
     ]
     total = sum(sizes)
     allowance = run.context.allowance
-    run.objects += total
-    if run.objects <= allowance.most_rows:
-        # All objects that there are fit the allowance, and the rows are some of them: nothing can go beyond it.
+    run.rows += total
+    if run.rows <= allowance.most_rows:
         allowance.take_rows(total)
         return rows
     kept: list[Rows | BaseException] = []
@@ -194,6 +193,8 @@ class TotalStep(Step):
 
 class ListStep(Step):
     """Lists of objects that are read from the object at hand: rows of connections, parts of records."""
+
+    loads = False
 
     def __init__(self, field: Field, index: int, region: Region, source: Leaf) -> None:
         super().__init__(field, index, region)

@@ -52,7 +52,7 @@ class Plan:
         if run.failed:
             settlement = Settlement()
             data, errors = settlement.root(self._root, data), settlement.errors
-        return (await write_in_slices(data) if run.objects > LARGE else data), errors
+        return (await write_in_slices(data) if run.rows > LARGE else data), errors
 
 
 def _root_steps(root: Selection, regions: Regions) -> list[Step]:

@@ -21,6 +21,8 @@ from gateway.schema.context import Context
 # Objects projected at a stretch: about a millisecond. Then the event loop has its turn.
 SLICE = 1_000
 
+# Fields up to which objects are projected anew for each list that they are in.
+_CHEAP = 2
 _NO_OBJECT = (type(None), BaseException)
 
 
@@ -60,9 +62,19 @@ class Layout:
     members: tuple[Member, ...]
     record: type | None = None
 
+    @property
+    def size(self) -> int:
+        """Return how many fields it has, those of its parts included."""
+        return sum(1 + (member.part.size if member.part else 0) for member in self.members)
+
 
 class Step:
-    """A field that is answered for many objects at once; `region` projects what it finds."""
+    """A field that is answered for many objects at once; `region` projects what it finds.
+
+    `loads` is False where it finds it in the objects at hand.
+    """
+
+    loads = True
 
     def __init__(self, field: Field, index: int, region: "Region | None") -> None:
         self.field = field
@@ -174,6 +186,8 @@ class Region:
         self._only = every[0] if len(every) == 1 and not by_class else None
         self._by_class = by_class
         self.charges = any(projection.charges for projection in every)
+        # Whether finding out which objects are the same costs less than projecting them all.
+        self.worth_sharing = any(projection.steps or projection.layout.size > _CHEAP for projection in every)
         self._type = every[0].layout.selection.type
 
     def of(self, kind: type) -> Projection | None:
@@ -188,23 +202,28 @@ class Region:
 
 
 class Run:
-    """One execution: what it may touch, whether something failed, and about how many objects its answer holds."""
+    """One execution: what it may touch, whether something failed, and how many rows its answer holds."""
 
-    __slots__ = ("_at_a_stretch", "_turn", "context", "failed", "objects", "variables")
+    __slots__ = ("_at_a_stretch", "_turn", "context", "failed", "rows", "variables")
 
     def __init__(self, context: Context, variables: VariableValues) -> None:
         self.context = context
         self.variables = variables
         self.failed = False
-        self.objects = 0
+        self.rows = 0
         self._turn = asyncio.Lock()
         self._at_a_stretch = 0
 
     async def go(self, steps: Iterable[tuple[Step, Wait]]) -> None:
-        """Answer the fields that objects wait for, side by side; each is a task, so that depth costs no stack."""
-        waiting = [self._answer(step, wait) for step, wait in steps if wait.outs]
-        if waiting:
-            await asyncio.gather(*waiting)
+        """Answer the fields that objects wait for, side by side.
+
+        What loads runs as a task of its own, so that depth costs no stack.
+        """
+        waiting = [(step, wait) for step, wait in steps if wait.outs]
+        if len(waiting) == 1 and not waiting[0][0].loads:
+            await self._answer(*waiting[0])
+        elif waiting:
+            await asyncio.gather(*[self._answer(step, wait) for step, wait in waiting])
 
     async def _answer(self, step: Step, wait: Wait) -> None:
         try:
@@ -220,7 +239,6 @@ class Run:
 
         Returns the output objects, and who waits for what.
         """
-        self.objects += len(values)
         kinds = set(map(type, values))
         if len(kinds) == 1 and (projection := region.of(kinds.pop())):
             waits = [Wait() for _ in projection.steps]

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-# Objects in an answer from which on it is written in slices: encoding as many takes some ten milliseconds.
+# Rows of an answer from which on it is written in slices: encoding as many takes some ten milliseconds.
 LARGE = 20_000
 # Bytes of a chunk, in which large answers are kept and sent.
 CHUNK = 256 * 1024
