@@ -8,7 +8,7 @@ from typing import Any
 from graphql import get_argument_values
 from graphql.execution.values import VariableValues
 
-from gateway.access.wants import Rows
+from gateway.access.wants import Edge, Rows
 from gateway.clever.calls import RecordCall
 from gateway.clever.catalogue import Resource
 from gateway.engine.collect import Field, Unsupported
@@ -47,6 +47,11 @@ class Arguments:
                 self._constant = self._read(None)
             except Exception:  # noqa: BLE001 - it is raised again where it belongs: in the field, when it is answered
                 self._constant = None
+
+    @property
+    def are_constant(self) -> bool:
+        """Say whether the values are the same in each execution."""
+        return self._constant is not None
 
     def of(self, run: Run) -> dict[str, Any]:
         """Return the values. Raises GraphQLError where one does not fit."""
@@ -132,11 +137,15 @@ class ConnectionStep(Step):
         self._region = region
         self._arguments = Arguments(field)
         self._asked = field.asked
+        # Kept from one execution to the next where no variable is in the arguments.
+        self._edge: Edge | None = None
         self.charges = True
 
     async def load(self, run: Run, wait: Wait) -> None:
         """Read the rows of all parents, if something looks at them."""
-        edge = self._source.edge(self._arguments.of(run), self._asked)
+        edge = self._edge or self._source.edge(self._arguments.of(run), self._asked)
+        if self._arguments.are_constant:
+            self._edge = edge
         rows: Sequence[Any] = [_NO_ROWS] * len(wait.outs)
         if needs_rows(edge, self._asked):
             rows = await run.context.loaders.rows_of(edge, wait.sources)

@@ -47,7 +47,7 @@ class Plan:
             wait.sources.append(None)
             wait.counts.append(1)
             waits.append((step, wait))
-        await run.go(waits)
+        await run.go(waits, at_the_root=True)
         errors: list[GraphQLError] = []
         if run.failed:
             settlement = Settlement()

@@ -214,13 +214,13 @@ class Run:
         self._turn = asyncio.Lock()
         self._at_a_stretch = 0
 
-    async def go(self, steps: Iterable[tuple[Step, Wait]]) -> None:
+    async def go(self, steps: Iterable[tuple[Step, Wait]], *, at_the_root: bool = False) -> None:
         """Answer the fields that objects wait for, side by side.
 
-        What loads runs as a task of its own, so that depth costs no stack.
+        What loads runs as a task of its own, but at the root, so that depth costs no stack.
         """
         waiting = [(step, wait) for step, wait in steps if wait.outs]
-        if len(waiting) == 1 and not waiting[0][0].loads:
+        if len(waiting) == 1 and (at_the_root or not waiting[0][0].loads):
             await self._answer(*waiting[0])
         elif waiting:
             await asyncio.gather(*[self._answer(step, wait) for step, wait in waiting])
