@@ -15,6 +15,7 @@ when the plan runs. A region ends where something is loaded or a list of objects
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
+from itertools import count
 from typing import Any, cast, get_args, get_type_hints
 
 import msgspec
@@ -130,10 +131,18 @@ class Writer:
 
     def __init__(self, steps: list[Step]) -> None:
         self._steps = steps
-        self._names: dict[str, Any] = {"absent": absent, "many": many, "date": date, "datetime": datetime, "UTC": UTC}
+        self._names: dict[str, Any] = {
+            "absent": absent,
+            "many": many,
+            "date": date,
+            "datetime": datetime,
+            "UTC": UTC,
+            "count": count,
+        }
         self._variables = 0
         self._parked: list[int] = []
         self._columns: list[tuple[int, str]] = []
+        self._read_all: list[tuple[str, str]] = []
 
     def write(self, layout: Layout) -> tuple[str, dict[str, Any]]:
         """Return source and namespace; the source defines `project`."""
@@ -142,7 +151,7 @@ class Writer:
         lines = ["def project(records, counts, waits, context):", "    outs = []", "    add = outs.append"]
         for step in self._parked:
             lines += [f"    o{step} = []; s{step} = []; n{step} = []"]
-        lines += ["    for n, r in enumerate(records):" if counted else "    for r in records:", f"        add({row})"]
+        lines += [self._loop(counted), f"        add({row})"]
         for step, source in self._columns:
             lines += [f"    s{step} = " + ("records" if source == "r" else f"[{source} for r in records]")]
         for step, outs in [*[(step, "outs") for step, _ in self._columns], *[(one, f"o{one}") for one in self._parked]]:
@@ -151,6 +160,15 @@ class Writer:
                 counts = "counts" if outs == "outs" else f"[counts[n] for n in n{step}]"
                 lines += [f"    w.counts += {counts}"]
         return "\n".join([*lines, "    return outs"]), self._names
+
+    def _loop(self, counted: bool) -> str:
+        names = ["n"] * counted + ["r"] + [found for found, _ in self._read_all]
+        columns = ["count()"] * counted + ["records"] + [f"{reads}(records)" for _, reads in self._read_all]
+        return (
+            f"    for {names[0]} in {columns[0]}:"
+            if len(names) == 1
+            else (f"    for {', '.join(names)} in zip({', '.join(columns)}):")
+        )
 
     def _object(self, layout: Layout, record: str, *, top: bool = False) -> str:
         values = [self._value(member, layout, record, top) for member in layout.members]
@@ -177,6 +195,10 @@ class Writer:
             if top:
                 self._columns.append((member.step, self._source(self._steps[member.step], record)))
             return "None"
+        if top and isinstance(field.source, Leaf) and field.source.read_all:
+            found = self._variable()
+            self._read_all.append((found, self._name("all", field.source.read_all)))
+            return found
         attribute = isinstance(field.source, Leaf) and field.source.read is None
         value = self._read(field, record)
         if member.part is None:

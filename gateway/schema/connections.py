@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 
 from gateway.schema.fields import leaf, total
-from gateway.schema.ids import encode_cursor
+from gateway.schema.ids import encode_cursor, encode_cursors
 from gateway.schema.sources import Connection
 
 
@@ -61,4 +61,4 @@ def node_field(what: str) -> Any:
 
 def cursor_field() -> Any:
     """Declare an edge's `cursor`."""
-    return leaf("Where this row stands, for `after` and `before`.", encode_cursor)
+    return leaf("Where this row stands, for `after` and `before`.", encode_cursor, read_all=encode_cursors)

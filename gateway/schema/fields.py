@@ -6,7 +6,7 @@ engine compiles its plans. Resolvers of relations load through the request's loa
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
 from typing import Annotated, Any
 
@@ -41,9 +41,18 @@ def read_attribute(source: Any, name: str) -> Any:
     return None if value == "" else value
 
 
-def leaf(description: str, read: Callable[[Any], Any] | None = None, *, attribute: str | None = None) -> Any:
-    """Declare a field answered from the object at hand; without `read`, from its `attribute`, else that of its name."""
-    metadata = {SOURCE: Leaf(read, attribute)}
+def leaf(
+    description: str,
+    read: Callable[[Any], Any] | None = None,
+    *,
+    attribute: str | None = None,
+    read_all: Callable[[Sequence[Any]], Sequence[str]] | None = None,
+) -> Any:
+    """Declare a field answered from the object at hand; without `read`, from its `attribute`, else that of its name.
+
+    `read_all` does for many objects what `read` does for one.
+    """
+    metadata = {SOURCE: Leaf(read, attribute, read_all)}
     if read is None and attribute is None:
         return strawberry.field(description=description, metadata=metadata)
 

@@ -8,14 +8,18 @@ from strawberry import ID
 
 from gateway.clever.records import Record
 from gateway.schema.fields import contextual, leaf
-from gateway.schema.ids import TYPE_OF_RECORD, TYPES, encode_id
+from gateway.schema.ids import TYPE_OF_RECORD, TYPES, encode_id, encode_ids
 
 
 @strawberry.interface(description="An object with an id of its own, to be fetched again by `node(id:)`.")
 class Node:
     """The interface of global object identification: https://relay.dev/graphql/objectidentification.htm."""
 
-    id: ID = leaf("Opaque id, unique over all types. Pass it to `node(id:)` or to the field of its type.", encode_id)
+    id: ID = leaf(
+        "Opaque id, unique over all types. Pass it to `node(id:)` or to the field of its type.",
+        encode_id,
+        read_all=encode_ids,
+    )
 
     @classmethod
     def is_type_of(cls, record: Any, _info: GraphQLResolveInfo[Any]) -> bool:

@@ -3,7 +3,7 @@
 Each field of the schema leaves one of these in its metadata under `SOURCE`.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,11 +28,13 @@ _DECLARED = "strawberry-definition"
 class Leaf:
     """Answered from the object at hand: what `read` returns, or without it an attribute, where `""` is null.
 
-    The attribute is of the field's own name unless `attribute` names another.
+    The attribute is of the field's own name unless `attribute` names another. `read_all` reads text from many objects,
+    each as `read` does, where that is cheaper.
     """
 
     read: Callable[[Any], Any] | None = None
     attribute: str | None = None
+    read_all: Callable[[Sequence[Any]], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

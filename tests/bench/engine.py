@@ -48,7 +48,7 @@ QUERIES = {
     "2000 to-one hops": "{ sections(first: 2000) { nodes { name school { name } } } }",
 }
 Work = Callable[[], Awaitable[bytes]]
-SMALL = "{ users(first: 5) { nodes { cleverId email name { first last } } } }"
+SMALL = "{ users(first: 20) { nodes { cleverId email name { first last } } } }"
 
 
 class Memory:
