@@ -7,12 +7,14 @@ import msgspec
 import pytest
 from graphql import get_named_type, is_leaf_type
 
+from gateway.access.wants import Rows
 from gateway.clever.allowance import Allowance
 from gateway.engine import plan as plans
 from gateway.engine.answers import Answer
 from gateway.engine.executor import Engine, Request, Way
 from gateway.engine.plan import PlanCache, compile_plan
 from gateway.engine.run import SLICE, Projection
+from gateway.observability.metrics import Metrics
 from gateway.schema.build import build_schema
 from gateway.schema.context import Context
 from gateway.schema.ids import TYPES, encode_id
@@ -79,6 +81,15 @@ async def test_a_document_that_selects_without_end_is_left_to_graphql_core(monke
     monkeypatch.setattr("gateway.engine.collect.MOST_FIELDS", 3)
 
     assert (await both("{ districts { name id cleverId } }"))[1] == [False]
+
+
+def test_what_ran_operations_is_counted_under_two_labels() -> None:
+    metrics = Metrics()
+    for planned in (True, True, False):
+        metrics.on_executed(planned)
+    lines = [line for line in metrics.render().decode().splitlines() if line.startswith("gateway_operations_total")]
+
+    assert lines == ['gateway_operations_total{way="planned"} 2.0', 'gateway_operations_total{way="fallback"} 1.0']
 
 
 # What is loaded
@@ -281,6 +292,4 @@ async def test_others_have_their_turn_while_a_large_answer_is_made(monkeypatch: 
 
 
 def plans_rows(users: list[Any]) -> Any:
-    from gateway.access.wants import Rows
-
     return Rows(tuple(users))
