@@ -3,13 +3,14 @@
 Generated source holds names of the schema alone. Aliases are values (an output Struct's `rename`), arguments are read
 when the plan runs. A region ends where something is loaded or a list of objects begins: those are steps of their own.
 
-    # { users { nodes { id name { last } school { name } } } }, for the rows
+    # the rows of { users { nodes { id email name { last } school: district { name } } } }
     def project(records, counts, waits, context):
         outs = []
-        for r in records:
-            outs.append(O1((v if (v := read2(r)).__class__ is str else leaf3(v)), ... O4(...) ..., None))
-        sources0 = [key5(r) for r in records]
-        w = waits[0]; w.outs += outs; w.sources += sources0
+        add = outs.append
+        for r, v1 in zip(records, all2(records)):
+            add(O3(v1, (r.email or None), (O4((v2.last or None)) if (v2 := r.name) else None if ...), None))
+        s0 = [key5(r) for r in records]
+        w = waits[0]; w.outs += outs; w.sources += s0
         return outs
 """
 
