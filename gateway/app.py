@@ -61,7 +61,7 @@ def create_app(
         metrics.on_request(done)
         log_request(done)
 
-    engine = Engine(build_schema()._schema, on_internal=log_internal)
+    engine = Engine(build_schema()._schema, log_internal, metrics.on_executed, settings.engine)
     limits = EndpointLimits(
         deadline_s=settings.deadline,
         calls=settings.max_calls,
@@ -144,4 +144,6 @@ async def _elsewhere(_request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     log_internal(error)
-    return JSONResponse(refusal([error], INTERNAL), 500, {REQUEST_ID: facts_of(request.scope).request_id})
+    return JSONResponse(
+        {"errors": refusal([error], INTERNAL).errors}, 500, {REQUEST_ID: facts_of(request.scope).request_id}
+    )

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         False, description="Whether the schema may be read without a token; on in the demo."
     )
     graphiql: bool = Field(False, description="Whether GraphiQL is served at `/graphiql`; on in the demo.")
+    engine: Literal["compiled", "graphql-core"] = Field(
+        "compiled",
+        description="What runs queries: plans compiled for each, or graphql-core alone, which is many times slower. "
+        "What plans do not know goes to graphql-core in any case.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level of what is logged; `debug` adds a line for each call to Clever."
     )

@@ -4,31 +4,58 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 from graphql import GraphQLError, VariableNode
+from msgspec import UNSET, UnsetType
 
+from gateway.engine.writing import Written
 from gateway.errors import INTERNAL, INTERNAL_MESSAGE, BadUserInput, GatewayError
 
-Answer = dict[str, Any]
+PublicError = dict[str, Any]
+
+
+class Answer(msgspec.Struct):
+    """The body of an answer; what is not set is not sent.
+
+    `data` is whatever msgspec encodes to it, or written already: output Structs where a plan ran, else a dict.
+    """
+
+    data: Any = UNSET
+    errors: list[PublicError] | UnsetType = UNSET
+    extensions: dict[str, Any] | UnsetType = UNSET
+
+    @property
+    def codes(self) -> list[str]:
+        """Return the codes of the errors."""
+        return [error["extensions"]["code"] for error in self.errors or ()]
+
+    def chunks(self) -> list[bytes]:
+        """Return the body as JSON, in one chunk or several."""
+        if not isinstance(self.data, Written):
+            return [msgspec.json.encode(self)]
+        rest = msgspec.json.encode(Answer(errors=self.errors, extensions=self.extensions))
+        # `rest` is an object: its members stand behind the data.
+        return [b'{"data":', *self.data.chunks, b"," + rest[1:] if rest != b"{}" else b"}"]
 
 
 def refusal(errors: Iterable[Exception], code: str) -> Answer:
     """Return the body for a request that was not executed: errors and no data."""
-    return {"errors": [_refused(error, code) for error in errors]}
+    return Answer(errors=[_refused(error, code) for error in errors])
 
 
-def public_errors(errors: Iterable[GraphQLError], on_internal: Callable[[Exception], None]) -> list[Answer]:
+def public_errors(errors: Iterable[GraphQLError], on_internal: Callable[[Exception], None]) -> list[PublicError]:
     """Return execution errors as the caller may see them, each with its path and its code."""
     return [_public(error, on_internal) for error in errors]
 
 
-def _refused(error: Exception, code: str) -> Answer:
+def _refused(error: Exception, code: str) -> PublicError:
     if isinstance(error, GatewayError):
         return {"message": str(error), "extensions": dict(error.extensions)}
     message = without_values(error.message) if isinstance(error, GraphQLError) else INTERNAL_MESSAGE
     return {"message": message, **_locations(error), "extensions": {"code": code}}
 
 
-def _public(error: GraphQLError, on_internal: Callable[[Exception], None]) -> Answer:
+def _public(error: GraphQLError, on_internal: Callable[[Exception], None]) -> PublicError:
     cause = error.original_error or error
     if isinstance(cause, GraphQLError) and (variable := _null_variable(cause)):
         cause = BadUserInput(f"${variable}", f"Variable `${variable}` is null where null is not taken.")
@@ -66,6 +93,6 @@ def without_values(message: str) -> str:
     return message
 
 
-def _locations(error: Exception) -> Answer:
+def _locations(error: Exception) -> PublicError:
     places = error.locations if isinstance(error, GraphQLError) else None
     return {"locations": [{"line": place.line, "column": place.column} for place in places]} if places else {}

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphql import (
     DocumentNode,
@@ -16,6 +16,7 @@ from graphql import (
 )
 
 from gateway.engine.answers import without_values
+from gateway.engine.operations import Operation
 from gateway.errors import RequestRefused
 
 # Two of the operations of our own benchmarks hold 500 aliased look-ups, of about twenty tokens each.
@@ -32,10 +33,20 @@ _INTROSPECTION = frozenset({"__schema", "__type", "__typename"})
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed document and what validation found wrong with it."""
+    """A parsed document, what validation found wrong with it, and the length of its text."""
 
     ast: DocumentNode
     errors: Sequence[GraphQLError]
+    size: int = 0
+    _prepared: dict[str | None, Operation] = field(default_factory=dict)
+
+    def prepared(self, schema: GraphQLSchema, name: str | None) -> Operation:
+        """Return the operation to run, with what of it is worked out once. Raises RequestRefused as `operation`."""
+        known = self._prepared.get(name)
+        if known is None:
+            known = Operation(schema, self.ast, self.operation(name), self.size)
+            self._prepared[name] = known
+        return known
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Return the operation to run: the one of that name, or the only one there is.
@@ -92,7 +103,8 @@ class DocumentCache:
         try:
             ast = parse(text, max_tokens=MAX_TOKENS)
             errors = validate(self._schema, ast, max_errors=20)
-            return Document(ast, [_TOO_MUCH if error.message == _ABORTED else error for error in errors])
+            told = [_TOO_MUCH if error.message == _ABORTED else error for error in errors]
+            return Document(ast, told, len(text))
         except GraphQLSyntaxError as error:
             place = error.locations[0] if error.locations else None
             where = f" (line {place.line}, column {place.column})" if place else ""

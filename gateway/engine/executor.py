@@ -1,17 +1,22 @@
-"""One operation, from its text to its answer."""
+"""One operation, from its text to its answer: prepared, then run by its plan, or by graphql-core where it has none."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, execute, print_ast
-from graphql.execution import get_variable_values
+from graphql import GraphQLError, GraphQLSchema, execute, print_ast
+from graphql.execution.values import VariableValues
 
 from gateway.engine.answers import Answer, public_errors, refusal
 from gateway.engine.documents import DocumentCache, only_introspects
+from gateway.engine.operations import Operation
+from gateway.engine.plan import PlanCache
 from gateway.errors import BadUserInput, RequestRefused
 from gateway.schema.context import Context
+
+# Which of the two runs operations: plans where there are any, or always graphql-core.
+Way = Literal["compiled", "graphql-core"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +33,13 @@ class Prepared:
     """A request that can be executed."""
 
     request: Request
-    document: Any
-    operation: OperationDefinitionNode
+    operation: Operation
+    variables: VariableValues
 
     @property
     def only_introspects(self) -> bool:
         """Say whether answering needs no data, and so no token."""
-        return only_introspects(self.operation)
+        return only_introspects(self.operation.node)
 
 
 class Refused(Exception):
@@ -46,12 +51,24 @@ class Refused(Exception):
 
 
 class Engine:
-    """Prepares and executes requests against one schema."""
+    """Prepares and executes requests against one schema.
 
-    def __init__(self, schema: GraphQLSchema, on_internal: Callable[[Exception], None] = lambda _error: None) -> None:
+    `on_executed` is told for each operation whether a plan ran it.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        on_internal: Callable[[Exception], None] = lambda _error: None,
+        on_executed: Callable[[bool], None] = lambda _planned: None,
+        way: Way = "compiled",
+    ) -> None:
         self._schema = schema
         self._documents = DocumentCache(schema)
+        self._plans = PlanCache(schema)
         self._on_internal = on_internal
+        self._on_executed = on_executed
+        self._way = way
 
     def prepare(self, request: Request) -> Prepared:
         """Parse, validate, choose the operation and check the variables.
@@ -62,32 +79,35 @@ class Engine:
             document = self._documents.prepare(request.query)
             if document.errors:
                 raise Refused(refusal(document.errors, "GRAPHQL_VALIDATION_FAILED"))
-            operation = document.operation(request.operation_name)
+            operation = document.prepared(self._schema, request.operation_name or None)
         except RequestRefused as error:
             raise Refused(refusal([error], error.public_code)) from None
-        self._check_variables(operation, request.variables or {})
-        return Prepared(request, document.ast, operation)
+        variables = operation.variables.coerce(request.variables or {})
+        if isinstance(variables, list):
+            raise Refused(refusal([_variable_error(error) for error in variables], BadUserInput.code))
+        return Prepared(request, operation, variables)
 
     async def execute(self, prepared: Prepared, context: Context) -> Answer:
         """Run a prepared request; failures of single fields are errors beside the data."""
+        plan = self._plans.plan(prepared.operation, prepared.variables) if self._way == "compiled" else None
+        self._on_executed(plan is not None)
+        if plan is None:
+            data, errors = await self._interpret(prepared, context)
+        else:
+            data, errors = await plan.execute(context, prepared.variables)
+        return Answer(data, public_errors(errors, self._on_internal)) if errors else Answer(data)
+
+    async def _interpret(self, prepared: Prepared, context: Context) -> tuple[Any, list[GraphQLError]]:
         result = execute(
             self._schema,
-            prepared.document,
+            prepared.operation.document,
             context_value=context,
             variable_values=dict(prepared.request.variables or {}),
             operation_name=prepared.request.operation_name or None,
         )
         if inspect.isawaitable(result):
             result = await result
-        answer: Answer = {"data": result.data}
-        if result.errors:
-            answer["errors"] = public_errors(result.errors, self._on_internal)
-        return answer
-
-    def _check_variables(self, operation: OperationDefinitionNode, values: Mapping[str, Any]) -> None:
-        coerced = get_variable_values(self._schema, operation.variable_definitions or (), dict(values), max_errors=5)
-        if isinstance(coerced, list):
-            raise Refused(refusal([_variable_error(error) for error in coerced], BadUserInput.code))
+        return result.data, result.errors or []
 
 
 def _variable_error(error: GraphQLError) -> BadUserInput:

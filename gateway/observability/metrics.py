@@ -14,7 +14,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """The metrics of one gateway; subscribes to requests answered and to calls sent."""
+    """The metrics of one gateway; subscribes to requests, operations and calls."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -33,6 +33,14 @@ class Metrics:
             ("call", "status"),
             registry=self._registry,
         )
+        self._operations = Counter(
+            "gateway_operations",
+            "Operations executed: `planned` by a compiled plan, `fallback` by graphql-core.",
+            ("way",),
+            registry=self._registry,
+        )
+        for way in ("planned", "fallback"):
+            self._operations.labels(way)
         self._registry.register(_Unrecognized())
 
     def on_request(self, done: RequestDone) -> None:
@@ -44,6 +52,10 @@ class Metrics:
     def on_call(self, sent: CallSent) -> None:
         """Count a call to Clever."""
         self._calls.labels(sent.template, str(sent.status or "none")).observe(sent.seconds)
+
+    def on_executed(self, planned: bool) -> None:
+        """Count an operation."""
+        self._operations.labels("planned" if planned else "fallback").inc()
 
     def render(self) -> bytes:
         """Return all metrics as text."""

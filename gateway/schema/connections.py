@@ -1,13 +1,12 @@
 """What every connection has: its rows, whether there are more, and how many there are in all."""
 
-from collections.abc import Awaitable
 from typing import Any
 
 import strawberry
 
-from gateway.schema.context import Info
-from gateway.schema.fields import Connection, leaf
-from gateway.schema.ids import encode_cursor
+from gateway.schema.fields import leaf, total
+from gateway.schema.ids import encode_cursor, encode_cursors
+from gateway.schema.sources import Connection
 
 
 def _cursor_at(position: int) -> Any:
@@ -16,10 +15,6 @@ def _cursor_at(position: int) -> Any:
         return encode_cursor(records[position]) if records else None
 
     return read
-
-
-def _total(root: Any, info: Info) -> Awaitable[int | None]:
-    return info.context.loaders.total.load(root.want)
 
 
 @strawberry.type(description="Where a page stands in its list.")
@@ -41,12 +36,9 @@ class ConnectionFields:
 
     page_info: PageInfo = leaf("Where this page stands in the list.", lambda connected: connected)
 
-    total_count: int | None = strawberry.field(
-        resolver=_total,
-        description=(
-            "How many rows all pages together list. Worked out only when asked for, at the cost of one upstream call "
-            "or more; null where that would exceed what one request may spend."
-        ),
+    total_count: int | None = total(
+        "How many rows all pages together list. Worked out only when asked for, at the cost of one upstream call or "
+        "more; null where that would exceed what one request may spend."
     )
 
 
@@ -69,4 +61,4 @@ def node_field(what: str) -> Any:
 
 def cursor_field() -> Any:
     """Declare an edge's `cursor`."""
-    return leaf("Where this row stands, for `after` and `before`.", encode_cursor)
+    return leaf("Where this row stands, for `after` and `before`.", encode_cursor, read_all=encode_cursors)

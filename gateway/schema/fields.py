@@ -1,70 +1,38 @@
 """How a field is answered, said once where it is declared: from the record, by reference, or as a connection.
 
-Each helper makes the resolver, and leaves what was declared in the field's metadata under `SOURCE`, for whoever reads
-the schema as data. Resolvers of relations load through the request's loaders and through nothing else.
+Each helper makes the resolver, and leaves what was declared in the field's metadata (`sources.py`), from which the
+engine compiles its plans. Resolvers of relations load through the request's loaders and through nothing else.
 """
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
 
-from gateway.access.wants import Rows, Want, want
+from gateway.access.wants import Rows
 from gateway.clever.calls import RecordCall
-from gateway.clever.catalogue import Relation, Resource, Selection
+from gateway.clever.catalogue import Relation, Resource
 from gateway.clever.records import Record
-from gateway.schema.context import Info
+from gateway.schema.context import Context, Info
 from gateway.schema.ids import TYPE_OF_RECORD
-from gateway.schema.paging import read_window
 from gateway.schema.selected import selected_fields
-
-SOURCE = "source"
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """Answered from the object at hand; `read` is None where it is the attribute of the field's name."""
-
-    read: Callable[[Any], Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Another record, whose id `key` reads from the object at hand."""
-
-    rows: Resource
-    key: Callable[[Any], str | None]
-    role: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class References:
-    """Other records, whose ids `keys` reads; in that order, without repeats and without those not shared."""
-
-    rows: Resource
-    keys: Callable[[Any], Iterable[str | None] | None]
-    role: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """A connection over a relation, of one `role` where the field fixes it."""
-
-    relation: Relation
-    role: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """What a connection's fields are answered from: the want, and its rows if they were asked for."""
-
-    want: Want
-    rows: Rows
+from gateway.schema.sources import (
+    SOURCE,
+    Connected,
+    Connection,
+    Contextual,
+    Leaf,
+    Loaded,
+    Lookup,
+    Reference,
+    References,
+    Total,
+    needs_rows,
+)
 
 
 def read_attribute(source: Any, name: str) -> Any:
@@ -73,16 +41,34 @@ def read_attribute(source: Any, name: str) -> Any:
     return None if value == "" else value
 
 
-def leaf(description: str, read: Callable[[Any], Any] | None = None) -> Any:
-    """Declare a field answered from the object at hand; without `read`, from the attribute of its name."""
-    metadata = {SOURCE: Leaf(read)}
-    if read is None:
+def leaf(
+    description: str,
+    read: Callable[[Any], Any] | None = None,
+    *,
+    attribute: str | None = None,
+    read_all: Callable[[Sequence[Any]], Sequence[str]] | None = None,
+) -> Any:
+    """Declare a field answered from the object at hand; without `read`, from its `attribute`, else that of its name.
+
+    `read_all` does for many objects what `read` does for one.
+    """
+    metadata = {SOURCE: Leaf(read, attribute, read_all)}
+    if read is None and attribute is None:
         return strawberry.field(description=description, metadata=metadata)
 
     def resolve(root: Any) -> Any:
-        return read(root)
+        return read(root) if read else read_attribute(root, attribute or "")
 
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def contextual(description: str, read: Callable[[Any, Context], Any]) -> Any:
+    """Declare a field answered from the object at hand and the request's context."""
+
+    def resolve(root: Any, info: Info) -> Any:
+        return read(root, info.context)
+
+    return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: Contextual(read)})
 
 
 def reference(description: str, rows: Resource, key: Callable[[Any], str | None], role: str | None = None) -> Any:
@@ -119,25 +105,59 @@ def connection(
     `role` fixes the role of the people in it; `roles` lets the caller choose one instead. `primary` is an argument
     wherever the relation takes it, but for staff, who have no primary school.
     """
-    type_name = TYPE_OF_RECORD[relation.rows.record]
-    takes_primary = relation.takes_primary and role != "staff"
+    source = Connected(relation, role)
 
     async def resolve(root: Any, info: Info, **arguments: Any) -> Connection:
-        chosen = arguments.pop("role", None) or None
-        selection = Selection(chosen.value if chosen else role, bool(arguments.pop("primary", None)))
-        paging = {name: arguments.get(name) for name in ("first", "after", "last", "before")}
-        window = read_window(type_name, **paging)
         asked = selected_fields(info._raw_info)
-        one = want(relation, root, window, selection, whole="totalCount" in asked)
-        needs_rows = window.limit > 0 and asked & {"nodes", "edges"}
-        if not needs_rows and "pageInfo" not in asked:
-            return Connection(one, Rows())
-        rows = await info.context.loaders.rows.load(one)
+        edge = source.edge(arguments, asked)
+        if not needs_rows(edge, asked):
+            return Connection(edge, root, Rows())
+        rows = await info.context.loaders.rows.load(edge.of(root))
         info.context.allowance.take_rows(len(rows.records))
-        return Connection(one, rows)
+        return Connection(edge, root, rows)
 
-    _take(resolve, [*_role_argument(roles), *_primary_argument(takes_primary), *_paging_arguments(type_name)])
-    return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: Connected(relation, role)})
+    takes_primary = relation.takes_primary and role != "staff"
+    paging = _paging_arguments(TYPE_OF_RECORD[relation.rows.record])
+    _take(resolve, [_ROOT, _INFO], [*_role_argument(roles), *_primary_argument(takes_primary), *paging])
+    return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: source})
+
+
+def total(description: str) -> Any:
+    """Declare a connection's `totalCount`."""
+
+    def resolve(root: Connection, info: Info) -> Awaitable[int | None]:
+        return info.context.loaders.total.load(root.edge.of(root.parent))
+
+    return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: Total()})
+
+
+def lookup(description: str, calls: Callable[..., RecordCall | list[RecordCall | Exception]]) -> Any:
+    """Declare a root field that fetches records by the ids in its arguments, which `calls` declares and reads."""
+
+    async def find(info: Info, call: RecordCall | Exception) -> Record | None:
+        if isinstance(call, Exception):
+            raise call
+        return await info.context.loaders.record.load(call)
+
+    async def resolve(info: Info, **arguments: Any) -> Any:
+        asked = calls(**arguments)
+        if isinstance(asked, RecordCall):
+            return await find(info, asked)
+        return await asyncio.gather(*[find(info, call) for call in asked], return_exceptions=True)
+
+    _take(resolve, [_INFO], inspect.signature(calls).parameters.values())
+    return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: Lookup(calls)})
+
+
+def loaded(description: str, load: Callable[..., Awaitable[Any]]) -> Any:
+    """Declare a root field that `load` answers, given the context and the arguments that it declares."""
+
+    async def resolve(info: Info, **arguments: Any) -> Any:
+        return await load(info.context, **arguments)
+
+    _context, *arguments = inspect.signature(load).parameters.values()
+    _take(resolve, [_INFO], arguments)
+    return strawberry.field(resolver=resolve, description=description, metadata={SOURCE: Loaded(load)})
 
 
 def _argument(name: str, kind: Any, description: str, default: Any = UNSET) -> inspect.Parameter:
@@ -163,8 +183,14 @@ def _paging_arguments(type_name: str) -> list[inspect.Parameter]:
     ]
 
 
-def _take(resolver: Any, arguments: list[inspect.Parameter]) -> None:
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
+
+
+_ROOT, _INFO = _parameter("root", Any), _parameter("info", Info)
+
+
+def _take(resolver: Any, own: list[inspect.Parameter], arguments: Iterable[inspect.Parameter]) -> None:
     """Give a resolver the signature from which Strawberry reads a field's arguments."""
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    own = [inspect.Parameter("root", kind, annotation=Any), inspect.Parameter("info", kind, annotation=Info)]
-    resolver.__signature__ = inspect.Signature([*own, *arguments])
+    given = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in arguments]
+    resolver.__signature__ = inspect.Signature([*own, *given])

@@ -6,8 +6,7 @@ spelling only. Whatever else is sent never reaches a path or a query string.
 
 import base64
 import binascii
-
-from strawberry import ID
+from collections.abc import Mapping, Sequence
 
 from gateway.clever import catalogue
 from gateway.clever.catalogue import Resource
@@ -26,17 +25,49 @@ TYPES: dict[str, Resource] = {
 }
 TYPE_OF_RECORD: dict[type[Record], str] = {rows.record: name for name, rows in TYPES.items()}
 
+_ID_PREFIX = {kind: f"{name}:" for kind, name in TYPE_OF_RECORD.items()}
+_CURSOR_PREFIX = {kind: f"after:{name}:" for kind, name in TYPE_OF_RECORD.items()}
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_ID_LENGTH = 24
 _LONGEST = 64
 
 
-def encode_id(record: Record) -> ID:
+def encode_id(record: Record) -> str:
     """Return a record's global id."""
-    return ID(_encode(f"{TYPE_OF_RECORD[type(record)]}:{record.id}"))
+    return _encode(_ID_PREFIX[type(record)] + record.id)
+
+
+def encode_ids(records: Sequence[Record]) -> list[str]:
+    """Return the global ids of many records: what `encode_id` returns for each, in one go."""
+    return _encode_all(records, _ID_PREFIX) or [encode_id(record) for record in records]
+
+
+def encode_cursors(records: Sequence[Record]) -> list[str]:
+    """Return the cursors of many records: what `encode_cursor` returns for each, in one go."""
+    return _encode_all(records, _CURSOR_PREFIX) or [encode_cursor(record) for record in records]
+
+
+def _encode_all(records: Sequence[Record], prefixes: Mapping[type[Record], str]) -> list[str] | None:
+    """Encode all texts as one, each filled up to whole groups of three bytes; None where they are not of one length."""
+    ids = [record.id for record in records]
+    text = "".join(ids)
+    if len(set(map(type, records))) != 1 or set(map(len, ids)) != {_ID_LENGTH} or not text.isascii():
+        return None
+    prefix = prefixes[type(records[0])]
+    length = len(prefix) + _ID_LENGTH
+    groups = -(-length // 3)
+    fill = "\0" * (groups * 3 - length)
+    whole = f"{prefix}{f'{fill}{prefix}'.join(ids)}{fill}"
+    encoded = binascii.b2a_base64(whole.encode()).translate(_URL_SAFE).decode()
+    # The last characters of a group stand for the filling alone, and are what base64 writes as padding.
+    end = -(-length * 4 // 3)
+    return [encoded[start : start + end] for start in range(0, groups * 4 * len(ids), groups * 4)]
 
 
 def encode_cursor(record: Record) -> str:
     """Return the cursor that stands behind and in front of a record in every list of its type."""
-    return _encode(f"after:{TYPE_OF_RECORD[type(record)]}:{record.id}")
+    return _encode(_CURSOR_PREFIX[type(record)] + record.id)
 
 
 def decode_id(argument: str, value: str) -> tuple[str, str]:
@@ -94,7 +125,7 @@ def decode_cursor(argument: str, value: str, expected: str) -> str:
 
 
 def _encode(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+    return binascii.b2a_base64(text.encode()).translate(_URL_SAFE, b"=\n").decode()
 
 
 def _decode(value: str) -> str:

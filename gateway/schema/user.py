@@ -15,9 +15,12 @@ from gateway.schema.node import Node, clever_id, self_link
 from gateway.schema.parts import LmsStatus, Name
 from gateway.schema.refs import ADistrict, Resources, Schools, Sections, Users
 
+_ROLES = tuple((str(role.value), role) for role in Role)
+
 
 def _roles_held(user: records.User) -> list[Role]:
-    return [role for role in Role if getattr(user.roles, str(role.value)) is not None]
+    roles = user.roles
+    return [role for name, role in _ROLES if getattr(roles, name) is not None]
 
 
 @strawberry.type(

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
@@ -87,7 +86,7 @@ class GraphQLEndpoint:
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is masked and carries the usual headers
             self._on_internal(error)
             status, body = 500, refusal([error], INTERNAL)
-        facts.error_codes = [error["extensions"]["code"] for error in body.get("errors", ())]
+        facts.error_codes = body.codes
         await _send(send, status, media_type or JSON, body, more)
 
     async def _answer(
@@ -150,10 +149,10 @@ class GraphQLEndpoint:
 
 
 async def _send(send: Send, status: int, media_type: str, body: Answer, more: dict[str, str]) -> None:
-    encoded = msgspec.json.encode(body)
+    chunks = body.chunks()
     headers = {
         "content-type": f"{media_type}; charset=utf-8",
-        "content-length": str(len(encoded)),
+        "content-length": str(sum(map(len, chunks))),
         # Children's records: nothing on the way may keep them.
         "cache-control": "private, no-store",
         "x-content-type-options": "nosniff",
@@ -162,4 +161,6 @@ async def _send(send: Send, status: int, media_type: str, body: Answer, more: di
     }
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": encoded})
+    for chunk in chunks[:-1]:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": chunks[-1]})

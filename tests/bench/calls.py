@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from gateway.access.executor import Access
 from gateway.access.planner import Known, Path, Plan, choose
 from gateway.access.source import Source
@@ -66,8 +68,8 @@ async def measure(origin: str, engine: Engine, query: str, access: type[Access],
         started = time.perf_counter()
         answer = await engine.execute(engine.prepare(Request(query)), context)
         seconds = time.perf_counter() - started
-    assert "errors" not in answer, answer["errors"]
-    return allowance.used, seconds, answer
+    assert not answer.errors, answer.errors
+    return allowance.used, seconds, msgspec.json.encode(answer)
 
 
 async def run(origin: str) -> None:

@@ -17,9 +17,9 @@ from graphql import (
 from strawberry.types.base import StrawberryObjectDefinition
 
 from gateway.clever.catalogue import RELATIONS
-from gateway.schema import fields, query
+from gateway.schema import query
 from gateway.schema.build import build_schema, print_schema
-from gateway.schema.fields import SOURCE, Connected, Reference, References
+from gateway.schema.sources import SOURCE, Connected, Loaded, Lookup, Reference, References, source_of
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = build_schema()._schema
@@ -92,23 +92,25 @@ def declared() -> Iterator[tuple[str, Any]]:
 
 
 def test_every_edge_loads_through_the_loaders() -> None:
-    """Relations are made by the three helpers of `fields.py`; the root's own resolvers say so in their source."""
-    makers = {inspect.unwrap(maker).__qualname__ for maker in (fields.reference, fields.references, fields.connection)}
+    """Relations are made by the helpers of `fields.py`; what the root loads itself says so in its source."""
     for name, field in declared():
         if not is_edge_of_the_graph(FIELDS[name]) or name.split(".")[0].endswith(("Connection", "Edge")):
             continue
-        resolver = field.base_resolver.wrapped_func
-        if resolver.__qualname__.split(".")[0] in makers:
-            assert isinstance(field.metadata[SOURCE], Reference | References | Connected), name
+        source = field.metadata[SOURCE]
+        if name.startswith("Query.") and isinstance(source, Loaded):
+            assert _loads(source.load), name
         else:
-            assert name.startswith("Query."), name
-            assert _loads(resolver), name
+            assert isinstance(source, Reference | References | Connected | Lookup), name
 
 
-def _loads(resolver: Any) -> bool:
-    source = inspect.getsource(resolver)
+def test_every_field_says_where_its_value_comes_from() -> None:
+    assert [name for name, field in FIELDS.items() if source_of(field) is None] == []
+
+
+def _loads(function: Any) -> bool:
+    source = inspect.getsource(function)
     calls = [one for one in vars(query).values() if inspect.isfunction(one) and f"{one.__name__}(" in source]
-    return ".loaders." in source or any(_loads(one) for one in calls if one is not resolver)
+    return ".loaders." in source or any(_loads(one) for one in calls if one is not function)
 
 
 def test_every_relation_of_the_catalogue_is_an_edge_of_the_graph() -> None:

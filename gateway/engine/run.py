@@ -1,0 +1,302 @@
+"""One execution of a plan: objects are projected as columns, and what they relate to is loaded breadth first.
+
+A `Projection` turns records of one type into output objects, and leaves in one `Wait` per relation who waits for it.
+A `Step` then loads the relation for all who wait, projects what it got, puts it into their field, and so on. Branches
+do not wait for one another.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import msgspec
+from graphql.execution.values import VariableValues
+
+from gateway.engine.collect import Field, Selection
+from gateway.engine.problems import Failed, alien, complete, null_error
+from gateway.schema.context import Context
+
+# Objects projected at a stretch: about a millisecond. Then the event loop has its turn.
+SLICE = 1_000
+
+# Fields up to which objects are projected anew for each list that they are in.
+_CHEAP = 2
+_NO_OBJECT = (type(None), BaseException)
+
+
+class Wait:
+    """Output objects that wait for the same field, each with what it is answered from.
+
+    `counts`: at how many positions of the answer each object stands; kept only where rows are charged for.
+    """
+
+    __slots__ = ("counts", "outs", "sources")
+
+    def __init__(self) -> None:
+        self.outs: list[Any] = []
+        self.sources: list[Any] = []
+        self.counts: list[int] = []
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """One field of an output object: a step's (by its place among the projection's steps), a part, or a leaf."""
+
+    field: Field
+    read: Callable[[Any, Context], Any] | None = None
+    step: int | None = None
+    part: "Layout | None" = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """An output object: its Struct, whose fields are `f0`, `f1`, ... in the order of the selection's fields.
+
+    `record` is the class of the objects that it is made from, where that is known.
+    """
+
+    selection: Selection
+    output: type[msgspec.Struct]
+    members: tuple[Member, ...]
+    record: type | None = None
+
+    @property
+    def size(self) -> int:
+        """Return how many fields it has, those of its parts included."""
+        return sum(1 + (member.part.size if member.part else 0) for member in self.members)
+
+
+class Step:
+    """A field that is answered for many objects at once; `region` projects what it finds.
+
+    `loads` is False where it finds it in the objects at hand.
+    """
+
+    loads = True
+
+    def __init__(self, field: Field, index: int, region: "Region | None") -> None:
+        self.field = field
+        self.index = index
+        self.region = region
+        self.charges = region is not None and region.charges
+        # Reads what the field is answered from; None where that is the object at hand.
+        self.reads: Callable[[Any], Any] | None = None
+
+    async def load(self, run: "Run", wait: Wait) -> None:
+        """Answer the field for all who wait, and everything below it."""
+        raise NotImplementedError
+
+    def fail(self, wait: Wait, error: Exception) -> None:
+        """Put a failure in the place of every value."""
+        self.put(wait.outs, [Failed(error)] * len(wait.outs))
+
+    def put(self, outs: Sequence[Any], values: Iterable[Any]) -> None:
+        """Put values into the field of output objects, one each."""
+        putter(self.index)(outs, values)
+
+
+@cache
+def putter(index: int) -> Callable[[Sequence[Any], Iterable[Any]], None]:
+    """Return the function that sets one field of many output objects."""
+    space: dict[str, Any] = {}
+    exec(f"def put(outs, values):\n    for out, value in zip(outs, values):\n        out.f{index} = value", space)  # noqa: S102
+    put: Callable[[Sequence[Any], Iterable[Any]], None] = space["put"]
+    return put
+
+
+Project = Callable[[Sequence[Any], Sequence[int], Sequence[Wait], Context], list[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Projection:
+    """Records of one type to output objects. `project` is generated and takes all to be well, or raises."""
+
+    layout: Layout
+    steps: tuple[Step, ...]
+    project: Project
+    source: str
+
+    @property
+    def charges(self) -> bool:
+        """Say whether something below charges for rows, so that positions must be counted."""
+        return any(step.charges for step in self.steps)
+
+    def project_one_by_one(
+        self, records: Sequence[Any], counts: Sequence[int], waits: Sequence[Wait], context: Context
+    ) -> list[Any]:
+        """Project records of which something is not as it should be; what is wrong becomes `Failed`."""
+        found = []
+        for position, record in enumerate(records):
+            count = counts[position] if counts else 1
+            try:
+                found.append(self._object(self.layout, record, count, waits, context))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it costs this object alone
+                found.append(Failed(error))
+        return found
+
+    def _object(self, layout: Layout, record: Any, count: int, waits: Sequence[Wait], context: Context) -> Any:
+        kind = layout.selection.type
+        if kind.is_type_of and not kind.is_type_of(record, None):  # type: ignore[arg-type]
+            raise alien(kind, record)
+        parked: list[tuple[int, Any]] = []
+        values = [self._value(member, kind.name, record, count, waits, context, parked) for member in layout.members]
+        out = layout.output(*values)
+        for step, source in parked:
+            waits[step].outs.append(out)
+            waits[step].sources.append(source)
+            waits[step].counts.append(count)
+        return out
+
+    def _value(
+        self,
+        member: Member,
+        kind: str,
+        record: Any,
+        count: int,
+        waits: Sequence[Wait],
+        context: Context,
+        parked: list[tuple[int, Any]],
+    ) -> Any:
+        field = member.field
+        if field.source is None:
+            return kind
+        try:
+            if member.step is not None:
+                reads = self.steps[member.step].reads
+                parked.append((member.step, reads(record) if reads else record))
+                return None
+            value = member.read(record, context) if member.read else None
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs this field alone
+            return Failed(error)
+
+        def write_part(source: Any) -> Any:
+            part = member.part
+            return self._object(part, source, count, waits, context) if part else None
+
+        return complete(field, field.definition.type, value, write_part)
+
+
+class Region:
+    """The projections of one position: one, or one for each class of record where the type is Node."""
+
+    def __init__(self, projections: Iterable[Projection], by_class: Mapping[type, Projection]) -> None:
+        every = list(projections)
+        self._only = every[0] if len(every) == 1 and not by_class else None
+        self._by_class = by_class
+        self.charges = any(projection.charges for projection in every)
+        # Whether finding out which objects are the same costs less than projecting them all.
+        self.worth_sharing = any(projection.steps or projection.layout.size > _CHEAP for projection in every)
+        self._type = every[0].layout.selection.type
+
+    def of(self, kind: type) -> Projection | None:
+        """Return the projection of objects of a class; None for what is no object of this position's types."""
+        if self._only is None or issubclass(kind, _NO_OBJECT):
+            return self._by_class.get(kind)
+        return self._only
+
+    def alien(self, value: object) -> Exception:
+        """Build the error of a value that no projection takes."""
+        return alien(self._type, value)
+
+
+class Run:
+    """One execution: what it may touch, whether something failed, and how many rows its answer holds."""
+
+    __slots__ = ("_at_a_stretch", "_turn", "context", "failed", "rows", "variables")
+
+    def __init__(self, context: Context, variables: VariableValues) -> None:
+        self.context = context
+        self.variables = variables
+        self.failed = False
+        self.rows = 0
+        self._turn = asyncio.Lock()
+        self._at_a_stretch = 0
+
+    async def go(self, steps: Iterable[tuple[Step, Wait]], *, at_the_root: bool = False) -> None:
+        """Answer the fields that objects wait for, side by side.
+
+        What loads runs as a task of its own, but at the root, so that depth costs no stack.
+        """
+        waiting = [(step, wait) for step, wait in steps if wait.outs]
+        if len(waiting) == 1 and (at_the_root or not waiting[0][0].loads):
+            await self._answer(*waiting[0])
+        elif waiting:
+            await asyncio.gather(*[self._answer(step, wait) for step, wait in waiting])
+
+    async def _answer(self, step: Step, wait: Wait) -> None:
+        try:
+            await step.load(self, wait)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs the field that failed
+            self.failed = True
+            step.fail(wait, error)
+
+    async def place(
+        self, region: Region, values: Sequence[Any], counts: Sequence[int] = (), required: Field | None = None
+    ) -> tuple[list[Any], list[tuple[Step, Wait]]]:
+        """Project values in their order: records, None, or an error; None is an error where `required` says so.
+
+        Returns the output objects, and who waits for what.
+        """
+        kinds = set(map(type, values))
+        if len(kinds) == 1 and (projection := region.of(kinds.pop())):
+            waits = [Wait() for _ in projection.steps]
+            outs = await self._project(projection, values, counts, waits)
+            return outs, list(zip(projection.steps, waits, strict=True))
+        return await self._place_each(region, values, counts, required)
+
+    async def _place_each(
+        self, region: Region, values: Sequence[Any], counts: Sequence[int], required: Field | None
+    ) -> tuple[list[Any], list[tuple[Step, Wait]]]:
+        outs: list[Any] = [None] * len(values)
+        groups: dict[Projection, list[int]] = {}
+        for index, value in enumerate(values):
+            if value is None:
+                outs[index] = self.failure(null_error(required)) if required else None
+            elif isinstance(value, BaseException):
+                outs[index] = self.failure(value)
+            elif projection := region.of(type(value)):
+                groups.setdefault(projection, []).append(index)
+            else:
+                outs[index] = self.failure(region.alien(value))
+        waiting: list[tuple[Step, Wait]] = []
+        for projection, indexes in groups.items():
+            waits = [Wait() for _ in projection.steps]
+            some = [counts[index] for index in indexes] if counts else ()
+            made = await self._project(projection, [values[index] for index in indexes], some, waits)
+            for index, out in zip(indexes, made, strict=True):
+                outs[index] = out
+            waiting += zip(projection.steps, waits, strict=True)
+        return outs, waiting
+
+    async def _project(
+        self, projection: Projection, records: Sequence[Any], counts: Sequence[int], waits: Sequence[Wait]
+    ) -> list[Any]:
+        if self._at_a_stretch + len(records) <= SLICE:
+            self._at_a_stretch += len(records)
+            return self._project_slice(projection, records, counts, waits)
+        outs: list[Any] = []
+        for start in range(0, len(records), SLICE):
+            end = start + SLICE
+            # Branches that run side by side take turns, or their slices would add up.
+            async with self._turn:
+                await asyncio.sleep(0)
+            self._at_a_stretch = min(end, len(records)) - start
+            outs += self._project_slice(projection, records[start:end], counts[start:end], waits)
+        return outs
+
+    def _project_slice(
+        self, projection: Projection, records: Sequence[Any], counts: Sequence[int], waits: Sequence[Wait]
+    ) -> list[Any]:
+        try:
+            return projection.project(records, counts, waits, self.context)
+        except Exception:  # noqa: BLE001 - something is not as it should be: what it is, is found one by one
+            self.failed = True
+            return projection.project_one_by_one(records, counts, waits, self.context)
+
+    def failure(self, error: BaseException) -> Failed:
+        """Note that something failed, and return what stands in its place."""
+        self.failed = True
+        # Work of others that was cancelled is no cancellation of this one.
+        return Failed(error if isinstance(error, Exception) else ConnectionAbortedError("the work was cancelled"))
