@@ -92,7 +92,7 @@ def open_client(
         on_call(sent)
         log_call(sent)
 
-    budget = WindowBudget(settings.calls_per_minute, at_once=settings.upstream_concurrency)
+    budget = WindowBudget(settings.calls_per_worker, at_once=settings.upstream_concurrency)
     return CleverClient(
         settings.clever_url, settings.clever_version, limits=limits, budget=budget, transport=transport, on_call=told
     )
