@@ -104,6 +104,8 @@ class _Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request whose body, if it has one, is at hand. Raises httpx.TransportError's kinds."""
+        if self._session.closed:
+            raise httpx.ConnectError("the transport is closed")
         limits = request.extensions.get("timeout", {})
         timeout = aiohttp.ClientTimeout(
             connect=limits.get("pool"), sock_connect=limits.get("connect"), sock_read=limits.get("read")

@@ -98,6 +98,14 @@ async def test_nobody_listening_is_an_error_of_connecting() -> None:
             await get(transport, "http://127.0.0.1:9/")
 
 
+async def test_a_call_after_the_end_is_an_error_of_connecting() -> None:
+    async with connected(answers(OK)) as (server, transport, url):
+        await transport.aclose()
+        with pytest.raises(httpx.ConnectError):
+            await get(transport, url)
+    assert server.heads == []
+
+
 async def test_a_host_that_does_not_exist_is_an_error_of_connecting() -> None:
     async with open_transport("http://nowhere.invalid", 2) as transport:
         with pytest.raises(httpx.ConnectError):
