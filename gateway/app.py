@@ -102,26 +102,15 @@ def open_client(
         concurrency=settings.upstream_concurrency,
         max_bytes=settings.upstream_max_bytes,
     )
-    if transport is None and on_this_machine(settings.clever_url):
-        # A proxy named in the environment is for the world outside.
-        slots = settings.upstream_concurrency
-        transport = httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_connections=slots, max_keepalive_connections=slots)
-        )
 
     def told(sent: CallSent) -> None:
         on_call(sent)
         log_call(sent)
 
-    budget = WindowBudget(settings.calls_per_minute, at_once=settings.upstream_concurrency)
+    budget = WindowBudget(settings.calls_per_worker, at_once=settings.upstream_concurrency)
     return CleverClient(
         settings.clever_url, settings.clever_version, limits=limits, budget=budget, transport=transport, on_call=told
     )
-
-
-def on_this_machine(url: str) -> bool:
-    """Say whether a URL leads to the loopback interface. Raises httpx.InvalidURL where it is none."""
-    return httpx.URL(url).host in ("127.0.0.1", "::1", "localhost")
 
 
 def _front_door(graphiql: bool) -> Callable[[Request], Awaitable[Response]]:

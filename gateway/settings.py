@@ -5,7 +5,7 @@ import os
 import re
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
@@ -37,6 +37,12 @@ class Settings(BaseSettings):
     )
     upstream_concurrency: int = Field(32, ge=1, description="Calls to Clever under way at once.")
     calls_per_minute: int = Field(1200, ge=1, description="Calls to Clever per token in any minute.")
+    workers: int = Field(
+        1,
+        ge=1,
+        description="Processes that `serve` runs; each has memory, connections and metrics of its own, and an equal "
+        "share of the calls a minute.",
+    )
     upstream_max_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest answer taken from Clever, in bytes.")
     cache: bool = Field(True, description="Whether what Clever said is kept from one request to the next.")
     cache_bytes: int = Field(
@@ -88,6 +94,18 @@ class Settings(BaseSettings):
         if shape is None or not 0 < int(shape[1] or 443) <= 65535:
             raise ValueError("must be an origin such as https://api.clever.com, without a path and without the version")
         return origin
+
+    @field_validator("workers")
+    @classmethod
+    def _have_a_call_each(cls, value: int, others: ValidationInfo) -> int:
+        if value > others.data.get("calls_per_minute", value):
+            raise ValueError("must not be more than there are calls a minute")
+        return value
+
+    @property
+    def calls_per_worker(self) -> int:
+        """Return the calls a minute and token of one worker: workers do not know of each other's."""
+        return self.calls_per_minute // self.workers
 
     @field_validator("token")
     @classmethod

@@ -6,15 +6,15 @@ Redirects are never followed and `next` links never leave their list; every wait
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Literal, Self
 
 import httpx
 import msgspec
 
+from gateway import __version__
 from gateway.clever.allowance import Allowance, out_of_time
 from gateway.clever.breaker import Breaker
 from gateway.clever.budget import Budget, Place, WindowBudget
@@ -22,6 +22,7 @@ from gateway.clever.calls import LAST, Call, CountCall, ListCall, RecordCall
 from gateway.clever.decode import LargePage, Page, decode_count, decode_page, decode_record, not_clever
 from gateway.clever.records import Record
 from gateway.clever.retry import RETRYABLE, Backoff
+from gateway.clever.transport import open_transport
 from gateway.errors import (
     Unauthenticated,
     UpstreamInvalidResponse,
@@ -36,6 +37,12 @@ Version = Literal["v3.0", "v3.1"]
 # A body of more bytes is read so many records at a time, about 10 ms each.
 _LARGE_BYTES = 500_000
 _SLICE = 1_500
+
+_HEADERS = (
+    (b"accept", b"application/json"),
+    (b"accept-encoding", b"gzip"),
+    (b"user-agent", f"clever-graphql-gateway/{__version__}".encode()),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +94,9 @@ class CleverClient:
         self._slots = asyncio.Semaphore(self._limits.concurrency)
         self._budget = WindowBudget(at_once=self._limits.concurrency) if budget is None else budget
         self._breaker = Breaker()
-        self._http = httpx.AsyncClient(
-            base_url=f"{self.origin}/{version}",
-            transport=transport,
-            follow_redirects=False,
-            timeout=self._limits.timeout_s,
-            limits=httpx.Limits(
-                max_connections=self._limits.concurrency, max_keepalive_connections=self._limits.concurrency
-            ),
-            headers={"accept": "application/json"},
-            # One client asks for every tenant: no cookie may pass from one to the next.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        )
+        self._http = transport or open_transport(self.origin, self._limits.concurrency)
+        self._base = f"{self.origin}/{version}"
+        self._extensions = {"timeout": httpx.Timeout(self._limits.timeout_s).as_dict()}
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -234,8 +232,11 @@ class CleverClient:
         return answer
 
     async def _exchange(self, tenant: Tenant, call: Call, place: Place) -> _Answer:
-        headers = {b"authorization": tenant.authorization}
-        async with self._http.stream("GET", call.target, headers=headers) as response:
+        headers = [*_HEADERS, (b"authorization", tenant.authorization)]
+        request = httpx.Request("GET", self._base + call.target, headers=headers, extensions=self._extensions)
+        # The transport is called as it is: httpx's client above it costs nearly as much again, for redirects and
+        # cookies that must not be.
+        async with aclosing(await self._http.handle_async_request(request)) as response:
             wait = 0.0
             if response.status_code == 429:
                 wait = self._limits.backoff.after_limit(response.headers)

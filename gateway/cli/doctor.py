@@ -13,7 +13,7 @@ from gateway.clever.calls import CountCall, first_page
 from gateway.clever.catalogue import EVERYTHING, Resource
 from gateway.clever.client import CleverClient
 from gateway.cli.query import Token
-from gateway.cli.serve import CleverUrl, CleverVersion, given
+from gateway.cli.serve import CleverUrl, CleverVersion, check_proxy, given
 from gateway.cli.terminal import Failure, out, warn_of_unknown_settings
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.identity import Tenant
@@ -37,6 +37,7 @@ def doctor(
     """Check the way to Clever: network, version, token, and what the token shows. Exit 1 where something is amiss."""
     warn_of_unknown_settings()
     settings = Settings(**given(token=token, clever_url=clever_url, clever_version=clever_version))
+    check_proxy(settings)
     findings = asyncio.run(_examine(settings, seconds))
     for finding in findings:
         out.print(f"{'ok' if finding.fine else 'NOT OK':<7} {finding.sentence}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from gateway.app import on_this_machine
+from gateway.clever.transport import on_this_machine
 from gateway.cli.serve import given
 from gateway.cli.terminal import Failure, out
 from gateway.settings import Settings

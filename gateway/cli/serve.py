@@ -1,12 +1,15 @@
 """`serve`: the gateway over real Clever, or over whatever speaks its API."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from gateway.app import create_app
-from gateway.cli.serving import listen, origin, run
-from gateway.cli.terminal import err, warn_of_unknown_settings
+from gateway.clever.transport import proxy_for
+from gateway.cli.serving import listen, origin, run, settle
+from gateway.cli.terminal import Failure, err, warn_of_unknown_settings
+from gateway.cli.workers import run_workers
 from gateway.observability.log import configure_logging
 from gateway.settings import Settings
 
@@ -32,12 +35,23 @@ def serve(
     graphiql: Annotated[
         bool | None, typer.Option("--graphiql/--no-graphiql", help="Serve GraphiQL.", show_default="off")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that serve, each with a share of the calls.", show_default="1")
+    ] = None,
 ) -> None:
     """Serve the gateway; callers bring their own Clever tokens. Settings: GATEWAY_* variables, see README."""
     warn_of_unknown_settings()
     settings = Settings(
-        **given(host=host, port=port, clever_url=clever_url, clever_version=clever_version, graphiql=graphiql)
+        **given(
+            host=host,
+            port=port,
+            clever_url=clever_url,
+            clever_version=clever_version,
+            graphiql=graphiql,
+            workers=workers,
+        )
     )
+    check_proxy(settings)
     configure_logging(settings.log_level)
     listener = listen(settings.host, settings.port)
 
@@ -46,4 +60,23 @@ def serve(
         if settings.graphiql:
             err.print(f"GraphiQL at {origin(listener)}/graphiql")
 
-    run(create_app(settings), listener, announce, drain_s=settings.deadline)
+    if settings.workers > 1:
+        run_workers(partial(application, settings), settings.workers, listener, announce, drain_s=settings.deadline)
+    else:
+        run(application(settings), listener, announce, drain_s=settings.deadline)
+
+
+def check_proxy(settings: Settings) -> None:
+    """Raise Failure where the environment names a proxy that cannot be used on the way to Clever."""
+    try:
+        proxy_for(settings.clever_url)
+    except ValueError as error:
+        raise Failure(f"{error}.") from None
+
+
+def application(settings: Settings) -> Any:
+    """Return what one process serves, with its logs and its memory set up for it."""
+    configure_logging(settings.log_level)
+    app = create_app(settings)
+    settle()
+    return app

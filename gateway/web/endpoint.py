@@ -135,7 +135,7 @@ class GraphQLEndpoint:
             error = out_of_time()
             return 504, refusal([error], error.code)
         if access is not None and access.used:
-            answer["extensions"] = {"clever": access.report()}
+            answer.extensions = {"clever": access.report()}
         return 200, answer
 
     def _access(self, source: Source, tenant: Tenant, allowance: Allowance, headers: Headers) -> Access:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 
-import httpx
 import pytest
 
 from gateway.access.executor import Access
@@ -25,8 +24,7 @@ BY_REFERENCE = (catalogue.SECTION_USERS, catalogue.USER_SCHOOLS, catalogue.USER_
 @pytest.fixture
 async def client(upstream: Upstream) -> AsyncIterator[CleverClient]:
     HEARD.clear()
-    transport = httpx.AsyncHTTPTransport(verify=False)
-    async with CleverClient(upstream.origin, "v3.1", transport=transport, on_call=HEARD.append) as client:
+    async with CleverClient(upstream.origin, "v3.1", on_call=HEARD.append) as client:
         yield client
 
 

@@ -19,16 +19,17 @@ from typing import Any
 
 import strawberry
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.routing import Mount, Route
 from strawberry.asgi import GraphQL
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from gateway.access.source import Source
 from gateway.access.wants import Rows
 from gateway.clever import records
 from gateway.clever.allowance import Allowance
 from gateway.clever.catalogue import SCHOOLS, Relation
-from gateway.clever.client import CleverClient
 from gateway.engine.answers import Answer
 from gateway.engine.executor import Engine, Prepared, Request
 from gateway.identity import Tenant
@@ -172,7 +173,9 @@ class PlannedView(GraphQLEndpoint):
 
     memory: Memory
 
-    async def _execute(self, prepared: Prepared, tenant: Tenant | None, allowance: Allowance) -> tuple[int, Answer]:
+    async def _execute(
+        self, prepared: Prepared, tenant: Tenant | None, allowance: Allowance, headers: Headers
+    ) -> tuple[int, Answer]:
         return 200, await self._engine.execute(prepared, context(self.memory))
 
 
@@ -180,7 +183,7 @@ def over_http(rounds: int) -> None:
     """Compare a small query over HTTP, one request after the other on one connection."""
     plain = PlainView(plain_schema(), graphql_ide=None)
     limits = EndpointLimits(deadline_s=60, calls=100, rows=1_000_000, body_bytes=100_000, public_introspection=False)
-    planned = PlannedView(Engine(build_schema()._schema), _no_client, limits)
+    planned = PlannedView(Engine(build_schema()._schema), _no_source, limits)
     plain.memory = planned.memory = Memory()
     app = Starlette(routes=[Route("/planned", planned), Mount("/plain", plain)])
     print(f"\n{'over HTTP, small query':<26} {'us of CPU':>10}")
@@ -194,7 +197,7 @@ def over_http(rounds: int) -> None:
     print(f"{'ratio':<26} {took['/plain/'] / took['/planned']:>9.1f}x")
 
 
-def _no_client() -> CleverClient:
+def _no_source() -> Source:
     raise RuntimeError("nothing goes upstream here")
 
 

@@ -39,13 +39,12 @@ def app() -> SandboxApp:
 
 @pytest.mark.parametrize("used_by_others", [0, 20])
 async def test_load_beyond_the_limit_is_refused_here_and_never_by_clever(app: SandboxApp, used_by_others: int) -> None:
-    transport = httpx.AsyncHTTPTransport(verify=False)
     with running(app) as origin:
         async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=False)) as http:
             await http.post(f"{origin}/__sandbox/reset")
             for _ in range(used_by_others):
                 await http.get(f"{origin}/v3.1/districts", headers={"authorization": "Bearer TEST_TOKEN"})
-            async with CleverClient(origin, "v3.1", budget=WindowBudget(50, at_once=8), transport=transport) as client:
+            async with CleverClient(origin, "v3.1", budget=WindowBudget(50, at_once=8)) as client:
                 async with asyncio.timeout(SECONDS + 2):
                     found = await asyncio.gather(*[request(client) for _ in range(4)])
             seen = [Counter(type(one) for one in answers) for answers in found]

@@ -28,6 +28,9 @@ VERSION = {"gateway"}
 
 OWNERS = {
     "httpx": {"clever", "app", "cli"},
+    "aiohttp": {"clever"},
+    "multidict": {"clever"},
+    "yarl": {"clever"},
     "strawberry": {"schema"},
     "graphql": {"schema", "engine"},
     "aiodataloader": {"loaders"},
@@ -92,6 +95,12 @@ def test_only_the_base_class_touches_aiodataloader() -> None:
     users = [id_of(path) for path in FILES if "aiodataloader" in imports_of(path)]
 
     assert users == ["gateway/loaders/base.py"]
+
+
+def test_only_the_transport_touches_aiohttp() -> None:
+    users = [id_of(path) for path in FILES if {"aiohttp", "multidict", "yarl"} & set(imports_of(path))]
+
+    assert users == ["gateway/clever/transport.py"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=id_of)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from gateway.clever.client import CallSent, CleverClient, ClientLimits, Version
@@ -38,8 +37,4 @@ def connect(
 ) -> CleverClient:
     """Build a client of the scripted upstream, to be entered by the caller."""
     limits = ClientLimits(timeout_s, concurrency, max_bytes, QUICK)
-    # Reading the certificates of the world takes longer than most tests.
-    transport = httpx.AsyncHTTPTransport(verify=False)
-    return CleverClient(
-        faulty.origin, version, limits=limits, transport=transport, on_call=(heard if heard is not None else []).append
-    )
+    return CleverClient(faulty.origin, version, limits=limits, on_call=(heard if heard is not None else []).append)
