@@ -1,8 +1,9 @@
 """Documents, parsed and validated once and remembered: clients send the same few ones over and over."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -16,10 +17,8 @@ from graphql import (
 )
 
 from gateway.engine.answers import without_values
+from gateway.engine.limits import LimitRules, Limits, check_text, check_values
 from gateway.errors import RequestRefused
-
-# Two of the operations of our own benchmarks hold 500 aliased look-ups, of about twenty tokens each.
-MAX_TOKENS = 20_000
 
 _MOST_DOCUMENTS = 1_000
 _MOST_CHARACTERS = 8_000_000
@@ -66,15 +65,30 @@ def only_introspects(operation: OperationDefinitionNode) -> bool:
 class DocumentCache:
     """The documents seen last, least recently used first out; bounded in number and in characters."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        limits: Limits | None = None,
+        trusted: Container[str] = frozenset(),
+        *,
+        suggestions: bool = True,
+    ) -> None:
+        """Read documents of `schema` within `limits`; the `trusted` texts have none.
+
+        Without `suggestions` no message names a field or type that the caller did not name.
+        """
         self._schema = schema
+        self._rules = LimitRules(schema, limits or Limits())
+        self._trusted = trusted
+        self._suggestions = suggestions
         self._documents: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
 
     def prepare(self, text: str) -> Document:
         """Return the document of a source text.
 
-        Raises RequestRefused where the text is not GraphQL; what is invalid is told in `Document.errors`.
+        Raises RequestRefused where the text is not GraphQL, LimitExceeded where it holds too much; what is invalid is
+        told in `Document.errors`. A document that is known has passed the limits.
         """
         known = self._documents.get(text)
         if known is not None:
@@ -88,10 +102,19 @@ class DocumentCache:
             self._characters -= len(dropped)
         return document
 
+    def check_values(self, values: Mapping[str, Any]) -> None:
+        """Raise LimitExceeded where variables hold too many values, or too deep ones."""
+        check_values(values, self._rules.limits)
+
     def _read(self, text: str) -> Document:
+        is_limited = text not in self._trusted
+        if is_limited:
+            check_text(text, self._rules.limits)
         try:
-            ast = parse(text, max_tokens=MAX_TOKENS)
-            errors = validate(self._schema, ast, max_errors=20)
+            ast = parse(text)
+            if is_limited:
+                self._rules.check(ast)
+            errors = validate(self._schema, ast, max_errors=20, hide_suggestions=not self._suggestions)
             return Document(ast, [_TOO_MUCH if error.message == _ABORTED else error for error in errors])
         except GraphQLSyntaxError as error:
             place = error.locations[0] if error.locations else None

@@ -48,9 +48,14 @@ class Refused(Exception):
 class Engine:
     """Prepares and executes requests against one schema."""
 
-    def __init__(self, schema: GraphQLSchema, on_internal: Callable[[Exception], None] = lambda _error: None) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        on_internal: Callable[[Exception], None] = lambda _error: None,
+        documents: DocumentCache | None = None,
+    ) -> None:
         self._schema = schema
-        self._documents = DocumentCache(schema)
+        self._documents = documents or DocumentCache(schema)
         self._on_internal = on_internal
 
     def prepare(self, request: Request) -> Prepared:
@@ -59,6 +64,7 @@ class Engine:
         Raises Refused with a body of coded errors.
         """
         try:
+            self._documents.check_values(request.variables or {})
             document = self._documents.prepare(request.query)
             if document.errors:
                 raise Refused(refusal(document.errors, "GRAPHQL_VALIDATION_FAILED"))

@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-KINDS = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`"}
+KINDS = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`", str | None: "text"}
 
 
 def setting_rows() -> list[str]:

@@ -68,7 +68,7 @@ class TestForms:
     @pytest.mark.parametrize("empty", ["", "null", "{}"])
     async def test_empty_parameters_of_get_are_as_if_not_sent(self, gateway: Gateway, empty: str) -> None:
         parameters = {"query": "{ __typename }", "variables": empty, "operationName": "", "extensions": empty}
-        response = await gateway.http.get("/graphql", params=parameters)
+        response = await gateway.http.get("/graphql", params=parameters, headers=AUTHORIZED)
 
         assert response.json() == {"data": {"__typename": "Query"}}
 
@@ -224,7 +224,8 @@ class TestDocuments:
         [
             ("{ district { name }", "GRAPHQL_PARSE_FAILED"),
             ("hello", "GRAPHQL_PARSE_FAILED"),
-            ("{" * 100_000, "GRAPHQL_PARSE_FAILED"),
+            ("{" * 9_000, "GRAPHQL_PARSE_FAILED"),
+            ("{" * 100_000, "QUERY_TOO_COMPLEX"),
             ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
             ("mutation { nothing }", "GRAPHQL_VALIDATION_FAILED"),
             ("subscription { __typename }", "GRAPHQL_VALIDATION_FAILED"),
