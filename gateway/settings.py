@@ -32,8 +32,8 @@ class Settings(BaseSettings):
         1_000_000, ge=1, description="Rows that the lists of one answer may hold in all; nested lists multiply."
     )
     max_body_bytes: int = Field(1_000_000, ge=1, description="Largest request body in bytes.")
-    max_characters: int = Field(200_000, ge=1, description="Longest document in characters.")
-    max_tokens: int = Field(10_000, ge=1, description="Tokens in a document, comments included.")
+    max_characters: int = Field(100_000, ge=1, description="Longest document in characters.")
+    max_tokens: int = Field(10_000, ge=1, description="Tokens in a document.")
     max_operations: int = Field(50, ge=1, description="Operations in a document.")
     max_fragments: int = Field(200, ge=0, description="Fragments in a document.")
     max_directives: int = Field(200, ge=0, description="Directives in a document.")

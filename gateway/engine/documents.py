@@ -13,11 +13,17 @@ from graphql import (
     GraphQLSyntaxError,
     OperationDefinitionNode,
     parse,
+    specified_rules,
     validate,
 )
+from graphql.validation import OverlappingFieldsCanBeMergedRule
 
 from gateway.engine.answers import without_values
-from gateway.engine.limits import LimitRules, Limits, check_text, check_values
+from gateway.engine.limits import LimitRules, Limits
+from gateway.engine.merging import Conflict
+from gateway.engine.reading import Tokens, Unread, read_document
+from gateway.engine.types import Types
+from gateway.engine.validity import Invalid, check_validity
 from gateway.errors import RequestRefused
 
 _MOST_DOCUMENTS = 1_000
@@ -25,6 +31,12 @@ _MOST_CHARACTERS = 8_000_000
 # What graphql-core says of a document that would take it too long to validate, and what we say.
 _ABORTED = "Validation aborted."
 _TOO_MUCH = GraphQLError("The document is too large or too deeply nested to be checked. Send it in parts.")
+
+# A wrong document that is larger is told where it is wrong, and not how: graphql-core would take too long to say.
+_EXPLAINED_TOKENS = 1_000
+_EXPLAINED_CHARACTERS = 8_000
+# This rule compares fields pair by pair, and is judged by us.
+_EXPLAINING_RULES = [rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule]
 
 _INTROSPECTION = frozenset({"__schema", "__type", "__typename"})
 
@@ -78,6 +90,7 @@ class DocumentCache:
         Without `suggestions` no message names a field or type that the caller did not name.
         """
         self._schema = schema
+        self._types = Types(schema)
         self._rules = LimitRules(schema, limits or Limits())
         self._trusted = trusted
         self._suggestions = suggestions
@@ -104,21 +117,62 @@ class DocumentCache:
 
     def check_values(self, values: Mapping[str, Any]) -> None:
         """Raise LimitExceeded where variables hold too many values, or too deep ones."""
-        check_values(values, self._rules.limits)
+        self._rules.check_values(values)
 
     def _read(self, text: str) -> Document:
-        is_limited = text not in self._trusted
-        if is_limited:
-            check_text(text, self._rules.limits)
+        limits = None if text in self._trusted else self._rules
+        if limits:
+            limits.check_length(text)
         try:
-            ast = parse(text)
-            if is_limited:
-                self._rules.check(ast)
-            errors = validate(self._schema, ast, max_errors=20, hide_suggestions=not self._suggestions)
-            return Document(ast, [_TOO_MUCH if error.message == _ABORTED else error for error in errors])
+            ast = self._parse(text, limits)
+            if limits:
+                limits.check(ast)
+            return Document(ast, self._mistakes(ast))
         except GraphQLSyntaxError as error:
             place = error.locations[0] if error.locations else None
             where = f" (line {place.line}, column {place.column})" if place else ""
             raise RequestRefused("GRAPHQL_PARSE_FAILED", f"{without_values(error.message)}{where}") from None
         except RecursionError:
             raise RequestRefused("GRAPHQL_PARSE_FAILED", "The document is nested too deeply.") from None
+
+    def _parse(self, text: str, limits: LimitRules | None) -> DocumentNode:
+        try:
+            tokens = Tokens(text)
+            if limits:
+                limits.check_tokens(len(tokens))
+            return read_document(tokens)
+        except Unread as unread:
+            if len(text) <= _EXPLAINED_CHARACTERS:
+                return parse(text)
+            line = text.count("\n", 0, unread.position) + 1
+            column = unread.position - text.rfind("\n", 0, unread.position)
+            raise RequestRefused(
+                "GRAPHQL_PARSE_FAILED",
+                f"Syntax Error: this is not GraphQL (line {line}, column {column}). A document of at most "
+                f"{_EXPLAINED_CHARACTERS} characters is told why.",
+            ) from None
+
+    def _mistakes(self, ast: DocumentNode) -> list[GraphQLError]:
+        """Return what is wrong with a document; nothing where it is valid."""
+        try:
+            check_validity(self._types, ast)
+        except Conflict as conflict:
+            problem = "Two fields of one name ask for different things here. Give one of them an alias."
+            return [GraphQLError(problem, list(conflict.nodes))]
+        except Invalid as invalid:
+            return self._explained(ast) or [
+                GraphQLError(
+                    "The document does not fit the schema here. A document of at most "
+                    f"{_EXPLAINED_TOKENS} tokens is told why.",
+                    [invalid.node],
+                )
+            ]
+        except RecursionError:
+            return [_TOO_MUCH]
+        return []
+
+    def _explained(self, ast: DocumentNode) -> list[GraphQLError]:
+        if ast.token_count > _EXPLAINED_TOKENS:
+            return []
+        errors = validate(self._schema, ast, _EXPLAINING_RULES, max_errors=20, hide_suggestions=not self._suggestions)
+        return [_TOO_MUCH if error.message == _ABORTED else error for error in errors]

@@ -4,7 +4,6 @@ A fragment is measured once and its figures are added wherever it is spread: a d
 where spreads of spreads stand for billions of fields. This runs before validation, whose rules are slower than that.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,11 +30,6 @@ from graphql import (
 
 from gateway.errors import LimitExceeded
 
-# Every token of a document, comments included; a character that begins none counts as one.
-_TOKEN = re.compile(
-    r'"{3}(?:[^"\\]|\\.|"(?!""))*+(?:"{3})?|"(?:[^"\\\n\r]|\\.)*+"?|[A-Za-z_]\w*+|-?[0-9][0-9.eE+-]*+|\.\.\.|\#[^\n\r]*+|[^\s,\ufeff]',
-    re.ASCII | re.DOTALL,
-)
 # Figures beyond this are not told apart: fragments can spell numbers of a thousand digits.
 _MANY = 1_000_000_000
 # Levels of braces and fragments that are looked into. Each takes two frames of Python's stack.
@@ -49,7 +43,7 @@ _MOST_SCHEMA_LISTS = 2
 class Limits:
     """The most that one document may hold; each is a setting of the same name, `GATEWAY_MAX_...`."""
 
-    characters: int = 200_000
+    characters: int = 100_000
     tokens: int = 10_000
     operations: int = 50
     fragments: int = 200
@@ -100,33 +94,6 @@ class Figures:
         self.connections = min(self.connections + other.connections, _MANY)
 
 
-def check_text(text: str, limits: Limits) -> None:
-    """Raise LimitExceeded where a document is too long to be parsed."""
-    if len(text) > limits.characters:
-        raise LimitExceeded("characters in the document", len(text), limits.characters, "max_characters")
-    tokens = sum(1 for _ in _TOKEN.finditer(text))
-    if tokens > limits.tokens:
-        raise LimitExceeded("tokens in the document", tokens, limits.tokens, "max_tokens")
-
-
-def check_values(values: Mapping[str, Any], limits: Limits) -> None:
-    """Raise LimitExceeded where the variables hold too many values, or too deep ones."""
-    level: list[Any] = [values]
-    count = depth = 0
-    while level:
-        depth += 1
-        if depth > MOST_NESTED_VALUES:
-            raise LimitExceeded("levels of nested values in the variables", depth, MOST_NESTED_VALUES)
-        inner: list[Any] = []
-        for one in level:
-            found = one.values() if isinstance(one, Mapping) else one
-            count += len(found)
-            inner.extend(value for value in found if isinstance(value, dict | list))
-        if count > limits.values:
-            raise LimitExceeded("values in the variables", count, limits.values, "max_values")
-        level = inner
-
-
 class LimitRules:
     """The limits over one schema."""
 
@@ -135,8 +102,31 @@ class LimitRules:
         self._schema = schema
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
+    def check_length(self, text: str) -> None:
+        """Raise LimitExceeded where a text is too long to be looked at."""
+        _compare("characters in the document", len(text), self.limits.characters, "max_characters")
+
+    def check_tokens(self, number: int) -> None:
+        """Raise LimitExceeded where a document has too many tokens to be parsed."""
+        _compare("tokens in the document", number, self.limits.tokens, "max_tokens")
+
+    def check_values(self, values: Mapping[str, Any]) -> None:
+        """Raise LimitExceeded where variables hold too many values, or too deep ones."""
+        level: list[Any] = [values]
+        count = depth = 0
+        while level:
+            depth += 1
+            _compare("levels of nested values in the variables", depth, MOST_NESTED_VALUES)
+            inner: list[Any] = []
+            for one in level:
+                found = one.values() if isinstance(one, Mapping) else one
+                count += len(found)
+                inner.extend(value for value in found if isinstance(value, dict | list))
+            _compare("values in the variables", count, self.limits.values, "max_values")
+            level = inner
+
     def check(self, document: DocumentNode) -> None:
-        """Raise LimitExceeded for the first limit that a document goes beyond."""
+        """Raise LimitExceeded for the first limit that a parsed document goes beyond."""
         _Measured(self._schema, self._kinds, self.limits).check(document)
 
 
