@@ -127,7 +127,7 @@ class DocumentCache:
             ast = self._parse(text, limits)
             if limits:
                 limits.check(ast)
-            return Document(ast, self._mistakes(ast))
+            return Document(ast, self._mistakes(ast, text))
         except GraphQLSyntaxError as error:
             place = error.locations[0] if error.locations else None
             where = f" (line {place.line}, column {place.column})" if place else ""
@@ -152,7 +152,7 @@ class DocumentCache:
                 f"{_EXPLAINED_CHARACTERS} characters is told why.",
             ) from None
 
-    def _mistakes(self, ast: DocumentNode) -> list[GraphQLError]:
+    def _mistakes(self, ast: DocumentNode, text: str) -> list[GraphQLError]:
         """Return what is wrong with a document; nothing where it is valid."""
         try:
             check_validity(self._types, ast)
@@ -160,7 +160,7 @@ class DocumentCache:
             problem = "Two fields of one name ask for different things here. Give one of them an alias."
             return [GraphQLError(problem, list(conflict.nodes))]
         except Invalid as invalid:
-            return self._explained(ast) or [
+            return self._explained(ast, text) or [
                 GraphQLError(
                     "The document does not fit the schema here. A document of at most "
                     f"{_EXPLAINED_TOKENS} tokens is told why.",
@@ -171,8 +171,10 @@ class DocumentCache:
             return [_TOO_MUCH]
         return []
 
-    def _explained(self, ast: DocumentNode) -> list[GraphQLError]:
+    def _explained(self, ast: DocumentNode, text: str) -> list[GraphQLError]:
         if ast.token_count > _EXPLAINED_TOKENS:
             return []
-        errors = validate(self._schema, ast, _EXPLAINING_RULES, max_errors=20, hide_suggestions=not self._suggestions)
+        errors = validate(
+            self._schema, parse(text), _EXPLAINING_RULES, max_errors=20, hide_suggestions=not self._suggestions
+        )
         return [_TOO_MUCH if error.message == _ABORTED else error for error in errors]

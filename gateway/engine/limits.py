@@ -20,7 +20,9 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
+    SchemaMetaFieldDef,
     SelectionSetNode,
+    TypeMetaFieldDef,
     get_named_type,
     get_nullable_type,
     is_composite_type,
@@ -100,7 +102,7 @@ class LimitRules:
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
         self.limits = limits
         self._schema = schema
-        self._kinds: dict[tuple[str, str], _Kind] = {}
+        self._kinds: dict[str, dict[str, _Kind]] = {}
 
     def check_length(self, text: str) -> None:
         """Raise LimitExceeded where a text is too long to be looked at."""
@@ -139,13 +141,14 @@ class _Kind:
     is_lookup: bool = False
     is_list: bool = False
     is_schema_list: bool = False
+    is_counted_apart: bool = False
 
 
 _UNKNOWN = _Kind(None)
 
 
 class _Measured:
-    def __init__(self, schema: GraphQLSchema, kinds: dict[tuple[str, str], _Kind], limits: Limits) -> None:
+    def __init__(self, schema: GraphQLSchema, kinds: dict[str, dict[str, _Kind]], limits: Limits) -> None:
         self._schema = schema
         self._kinds = kinds
         self._limits = limits
@@ -189,12 +192,25 @@ class _Measured:
         """Measure a selection set; `seen` holds the names asked for so far in the set that it is part of."""
         if level > _DEEPEST:
             raise LimitExceeded("levels of nested fields and fragments", level, _DEEPEST)
-        total = Figures()
+        kinds = self._kinds_of(parent)
+        total = Figures(selections=min(len(selection_set.selections), _MANY))
+        leaves = 0
         for node in selection_set.selections:
-            total.selections += 1
-            self._directives += len(node.directives or ())
+            if node.directives:
+                self._directives += len(node.directives)
             if isinstance(node, FieldNode):
-                self._take_field(total, node, parent, seen, level)
+                name = node.name.value
+                kind = kinds.get(name, _UNKNOWN)
+                if not kind.is_counted_apart:
+                    total.fields += 1
+                    if name in seen:
+                        total.repeats += 1
+                    else:
+                        seen.add(name)
+                if node.selection_set is None:
+                    leaves += 1
+                else:
+                    self._take_below(total, node.selection_set, kind, level)
             elif isinstance(node, FragmentSpreadNode):
                 spread = f"...{node.name.value}"
                 total.repeats += spread in seen
@@ -204,26 +220,14 @@ class _Measured:
                 condition = node.type_condition
                 inner = self._schema.get_type(condition.name.value) if condition else parent
                 total.add(self._measure(node.selection_set, inner, level + 1, seen))
-        total.selections = min(total.selections, _MANY)
+        if leaves:
+            total.depth = max(total.depth, 1)
         return total
 
-    def _take_field(
-        self, total: Figures, node: FieldNode, parent: GraphQLNamedType | None, seen: set[str], level: int
-    ) -> None:
-        name = node.name.value
-        kind = self._kind(parent, name)
-        if kind.is_connection:
-            total.connections += 1
-        elif kind.is_lookup:
-            total.lookups += 1
-        else:
-            total.fields += 1
-            total.repeats += name in seen
-            seen.add(name)
-        if node.selection_set is None:
-            total.depth = max(total.depth, 1)
-            return
-        below = self._measure(node.selection_set, kind.type, level + 1, set())
+    def _take_below(self, total: Figures, selection_set: SelectionSetNode, kind: _Kind, level: int) -> None:
+        total.connections += kind.is_connection
+        total.lookups += kind.is_lookup
+        below = self._measure(selection_set, kind.type, level + 1, set())
         total.add_below(below, 1, kind.is_list or kind.is_connection, kind.is_schema_list)
 
     def _fragment(self, name: str, level: int) -> Figures:
@@ -239,15 +243,16 @@ class _Measured:
             known = self._known[name] = self._measure(fragment.selection_set, kind, level, set())
         return known
 
-    def _kind(self, parent: GraphQLNamedType | None, name: str) -> _Kind:
+    def _kinds_of(self, parent: GraphQLNamedType | None) -> Mapping[str, _Kind]:
         if not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
-            return _UNKNOWN
-        known = self._kinds.get((parent.name, name))
+            return {}
+        known = self._kinds.get(parent.name)
         if known is None:
-            field = self._schema.get_field(parent, name)
-            if field is None:
-                return _UNKNOWN
-            known = self._kinds[parent.name, name] = self._classify(parent, field, name)
+            own = dict(parent.fields)
+            if parent is self._schema.query_type:
+                own |= {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
+            known = {name: self._classify(parent, field, name) for name, field in own.items()}
+            self._kinds[parent.name] = known
         return known
 
     def _classify(self, parent: GraphQLObjectType | GraphQLInterfaceType, field: GraphQLField, name: str) -> _Kind:
@@ -256,13 +261,15 @@ class _Measured:
         is_root = parent is self._schema.query_type
         needs_argument = any(is_required_argument(argument) for argument in field.args.values())
         own = name.startswith("__") or parent.name.startswith("__")
+        is_lookup = is_root and is_composite_type(target) and needs_argument and not own
         return _Kind(
             target,
             is_connection=_is_connection(target),
-            is_lookup=is_root and is_composite_type(target) and needs_argument and not own,
+            is_lookup=is_lookup,
             # A connection's own lists are the very rows that it stands for.
             is_list=listed and not own and not _is_connection(parent),
             is_schema_list=listed and parent.name == "__Type" and name in _SCHEMA_LISTS,
+            is_counted_apart=is_lookup or _is_connection(target),
         )
 
 

@@ -58,7 +58,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _DEEPEST = 200
-# Nodes are frozen dataclasses over a plain `__dict__`; what is left out of it has the class's default.
+# Nodes are frozen dataclasses over a plain `__dict__`; what is left out of it has the class's default. Names have no
+# place of their own: no message points at a name rather than at what it names.
 _set = object.__setattr__
 _OPERATIONS = {kind.value: kind for kind in OperationType}
 
@@ -184,8 +185,7 @@ class _Reader:
             raise Unread(self._starts[at])
         self._at = at + 1
         node = NameNode.__new__(NameNode)
-        loc = Place(self._starts[at], self._ends[at], self._source)
-        _set(node, "__dict__", {"value": self._values[at], "loc": loc})
+        _set(node, "__dict__", {"value": self._values[at]})
         return node
 
     def _definition(self) -> OperationDefinitionNode | FragmentDefinitionNode:

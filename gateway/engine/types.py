@@ -91,7 +91,7 @@ class Types:
         if isinstance(node, StringValueNode):
             return plain is GraphQLID or plain is GraphQLString
         if isinstance(node, IntValueNode):
-            return plain is GraphQLInt and len(node.value) <= _SMALL
+            return plain is GraphQLID or (plain is GraphQLInt and len(node.value) <= _SMALL)
         if isinstance(node, BooleanValueNode):
             return plain is GraphQLBoolean
         return isinstance(node, EnumValueNode) and isinstance(plain, GraphQLEnumType) and node.value in plain.values
