@@ -37,6 +37,10 @@ ARGUMENTS = {
     "__type": (("name", ('"Dog"', "$id")),),
 }  # fmt: skip
 VARIABLES = ("$id: ID!", "$id: ID", "$int: Int", "$int: Int! = 3", "$int: Int = 3", "$kind: Kind!", "$other: String")
+CONDITIONS = {
+    "Query": ("Query",), "Node": ("Node", "Pet", "Dog", "Cat"), "Pet": ("Node", "Pet", "Dog", "Cat"),
+    "Dog": ("Node", "Pet", "Dog"), "Cat": ("Node", "Pet", "Cat"), "Stone": ("Stone",), "Found": ("Dog", "Stone", "Pet"),
+}  # fmt: skip
 DIRECTIVES = (" @include(if: true)", " @skip(if: $flag)", " @skip", " @skip(if: 1)", " @unknown", " @deprecated")
 
 
@@ -45,38 +49,42 @@ class Author:
 
     def __init__(self, seed: int) -> None:
         self.by = Random(seed)
-        self.wrong = self.by.choice((0.0, 0.0, 0.02, 0.1))
-        self.fragments = [f"F{number}" for number in range(self.by.randrange(4))]
+        self.wrong = self.by.choice((0.0, 0.0, 0.0, 0.02, 0.1))
+        names = [f"F{number}" for number in range(self.by.choice((0, 0, 1, 2, 3)))]
+        self.fragments = {name: self.by.choice(("Query", "Node", "Pet", "Dog", "Cat", "Found")) for name in names}
+        self.variables = [one for one in VARIABLES if self.chance(self.by.choice((0.0, 0.0, 0.3)))]
 
     def chance(self, of: float) -> bool:
         return self.by.random() < of
 
     def document(self) -> str:
         parts = [self.operation(number) for number in range(1 if self.chance(0.8) else 2)]
-        conditions = ["Query", "Node", "Pet", "Dog", "Cat", "Found", *(["Kind"] if self.wrong else [])]
-        for name in self.fragments:
-            condition = self.by.choice(conditions)
+        for name, condition in self.fragments.items():
+            condition = "Kind" if self.chance(self.wrong / 3) else condition
             parts.append(f"fragment {name} on {condition}{self.directive()} {self.selections(condition, 3)}")
         self.by.shuffle(parts)
         return " ".join(parts)
 
     def operation(self, number: int) -> str:
-        variables = [one for one in VARIABLES if self.chance(0.25)] + (["$flag: Boolean!"] if self.chance(0.1) else [])
+        variables = [*self.variables, *(["$flag: Boolean!"] if self.chance(self.wrong) else [])]
         declared = f"({' '.join(variables)})" if variables else ""
         name = f"A{0 if self.chance(self.wrong) else number}"
         return f"query {name}{declared}{self.directive()} {self.selections('Query', 4)}"
 
     def directive(self) -> str:
-        return self.by.choice(DIRECTIVES) if self.chance(0.03 + self.wrong / 3) else ""
+        return self.by.choice(DIRECTIVES) if self.chance(self.wrong / 3 + 0.01) else ""
 
     def selections(self, parent: str, levels: int) -> str:
         return "{ " + " ".join(self.selection(parent, levels) for _ in range(self.by.randrange(1, 4))) + " }"
 
     def selection(self, parent: str, levels: int) -> str:
-        if self.fragments and self.chance(0.2):
-            return f"...{self.by.choice(self.fragments)}{self.directive()}"
+        spreads = [
+            name for name, on in self.fragments.items() if on in CONDITIONS.get(parent, ()) or self.chance(self.wrong)
+        ]
+        if spreads and self.chance(0.4):
+            return f"...{self.by.choice(spreads)}{self.directive()}"
         if levels and self.chance(0.15):
-            condition = self.by.choice(list(FIELDS)) if self.chance(0.7) else parent
+            condition = self.by.choice(list(FIELDS) if self.chance(self.wrong) else CONDITIONS.get(parent, ("Node",)))
             return f"... on {condition}{self.directive()} {self.selections(condition, levels - 1)}"
         name = self.by.choice(
             FIELDS.get(parent, ("name",)) if not self.chance(self.wrong) else ("id", "nothing", "self")
@@ -86,11 +94,17 @@ class Author:
 
     def arguments(self, name: str) -> str:
         given = [
-            f"{argument}: {values[0] if self.chance(0.6) else self.by.choice(values)}"
+            f"{argument}: {values[0] if self.chance(0.6) else self.by.choice(self.usable(values))}"
             for position, (argument, values) in enumerate(ARGUMENTS.get(name, ()))
-            if self.chance(0.95 if position == 0 else 0.3)
+            if self.chance(1 - self.wrong if position == 0 else 0.3)
         ]
         return f"({' '.join(given)})" if given else ""
+
+    def usable(self, values: tuple[str, ...]) -> list[str]:
+        """Return the values whose variables are declared, and now and then the others too."""
+        declared = {one.partition(":")[0] for one in self.variables}
+        known = [one for one in values if "$" not in one or one.strip("[]") in declared]
+        return [one for one in known if "$" in one] or [values[0]] if not self.chance(self.wrong) else list(values)
 
     def below(self, parent: str, name: str, levels: int) -> str:
         if name not in BELOW or self.chance(self.wrong):
