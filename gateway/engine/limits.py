@@ -123,8 +123,8 @@ class LimitRules:
             for one in level:
                 found = one.values() if isinstance(one, Mapping) else one
                 count += len(found)
+                _compare("values in the variables", count, self.limits.values, "max_values")
                 inner.extend(value for value in found if isinstance(value, dict | list))
-            _compare("values in the variables", count, self.limits.values, "max_values")
             level = inner
 
     def check(self, document: DocumentNode) -> None:

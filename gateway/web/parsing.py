@@ -15,6 +15,12 @@ BAD_REQUEST = BadUserInput.code
 # What clients call the id of a document: the specification, graphql-codegen and Relay.
 _DOCUMENT_IDS = ("documentId", "id", "doc_id")
 
+# What a GET may bring: servers on the way take far less.
+_LONGEST_QUERY_STRING = 50_000
+_MOST_PARAMETERS = 30
+# Decoding a body of nothing else would take longer than anything that is done with it; those in strings count, too.
+_MOST_BRACKETS = 50_000
+
 
 class ClientGone(Exception):
     """The caller went away before the request was complete."""
@@ -58,6 +64,8 @@ def check_content_type(headers: Headers) -> None:
 
 def request_from_body(body: bytes) -> Asked:
     """Read the JSON body of a POST. Raises RequestRefused where it is not a GraphQL request."""
+    if body.count(b"[") + body.count(b"{") > _MOST_BRACKETS:
+        raise RequestRefused(BAD_REQUEST, f"The request body has more than {_MOST_BRACKETS} lists and objects.")
     sent = _decoded(body, "The request body")
     if isinstance(sent, list):
         raise RequestRefused(BAD_REQUEST, "Batches of operations are not taken: send them one by one.")
@@ -68,6 +76,11 @@ def request_from_body(body: bytes) -> Asked:
 
 def request_from_query_string(raw: bytes) -> Asked:
     """Read the query string of a GET. Raises RequestRefused where it is not a GraphQL request."""
+    if len(raw) > _LONGEST_QUERY_STRING:
+        problem = f"The query string is longer than {_LONGEST_QUERY_STRING} bytes. Send the request by POST."
+        raise RequestRefused(BAD_REQUEST, problem, status=414)
+    if raw.count(b"&") > _MOST_PARAMETERS:
+        raise RequestRefused(BAD_REQUEST, f"The query string has more than {_MOST_PARAMETERS} parameters.")
     parameters = QueryParams(raw)
     sent: dict[str, Any] = {
         name: parameters[name] for name in ("query", "operationName", *_DOCUMENT_IDS) if name in parameters
