@@ -21,7 +21,8 @@ from graphql.validation import OverlappingFieldsCanBeMergedRule
 from gateway.engine.answers import without_values
 from gateway.engine.limits import LimitRules, Limits
 from gateway.engine.merging import Conflict
-from gateway.engine.reading import Tokens, Unread, read_document
+from gateway.engine.reading import read_document
+from gateway.engine.tokens import Tokens, Unread
 from gateway.engine.types import Types
 from gateway.engine.validity import Invalid, check_validity
 from gateway.errors import RequestRefused

@@ -5,7 +5,8 @@ from graphql import DocumentNode, GraphQLSyntaxError, get_introspection_query, p
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.engine.reading import Tokens, Unread, read_document
+from gateway.engine.reading import read_document
+from gateway.engine.tokens import Tokens, Unread
 from tests.engine.generated import Author
 
 EVERYTHING = '''"about" query Q("a" $a: [Int!]! = [1 2] @deprecated(reason: "a\\n\\u0041b"), $b: T = {a: {b: [null, true, E, 1.5e3]}})

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.engine.documents import DocumentCache
 from gateway.engine.merging import Conflict
-from gateway.engine.reading import Tokens, read_document
+from gateway.engine.reading import read_document
+from gateway.engine.tokens import Tokens
 from gateway.engine.types import Types
 from gateway.engine.validity import Invalid, check_validity
 from gateway.schema.build import build_schema

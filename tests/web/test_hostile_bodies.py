@@ -140,8 +140,9 @@ class TestDocuments:
         await ask()
         await attacks
 
-        assert waits
-        assert max(waits) < 1
+        assert len(waits) >= 10
+        # One in twenty may have waited for something else that this machine does.
+        assert sorted(waits)[-1 - len(waits) // 20] < 1
 
 
 class TestQueryStrings:
