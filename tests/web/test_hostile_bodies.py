@@ -130,15 +130,15 @@ class TestDocuments:
                 await gateway.http.post("/graphql", content=body, headers=headers)
 
         async def ask() -> None:
-            while not attacks.done():
+            while not attacking.done():
                 started = time.perf_counter()
                 response = await gateway.http.post("/graphql", json={"query": "{ __typename }"}, headers=AUTHORIZED)
                 waits.append(time.perf_counter() - started)
                 assert response.json() == {"data": {"__typename": "Query"}}
 
-        attacks = asyncio.gather(*[attack() for _ in range(3)])
+        attacking = asyncio.create_task(attack())
         await ask()
-        await attacks
+        await attacking
 
         assert len(waits) >= 10
         # One in twenty may have waited for something else that this machine does.
