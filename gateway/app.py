@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import fields
+from pathlib import Path
 
 import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -18,18 +21,24 @@ from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
 from gateway.engine.answers import refusal
+from gateway.engine.documents import DocumentCache
 from gateway.engine.executor import Engine
+from gateway.engine.limits import Limits
+from gateway.engine.persisted import PersistedDocuments, read_manifest
 from gateway.errors import INTERNAL
 from gateway.observability import metrics as prometheus
-from gateway.observability.log import log_call, log_internal, log_request
+from gateway.observability.log import log_call, log_internal, log_request, log_untrusted
 from gateway.observability.metrics import Metrics
 from gateway.schema.build import build_schema
-from gateway.settings import Settings
-from gateway.web.endpoint import EndpointLimits, GraphQLEndpoint
+from gateway.settings import Settings, listed
+from gateway.web.csrf import PREFLIGHT_HEADERS
+from gateway.web.endpoint import EXPLAIN, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
 from gateway.web.graphiql_page import graphiql_routes
+from gateway.web.hosts import AllowedHosts
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
 from gateway.web.ops import ops_routes
+from gateway.web.security import SecurityHeaders
 
 ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics"})
 
@@ -61,7 +70,8 @@ def create_app(
         metrics.on_request(done)
         log_request(done)
 
-    engine = Engine(build_schema()._schema, log_internal, metrics.on_executed, settings.engine)
+    persisted = open_persisted(settings)
+    engine = open_engine(settings, persisted, metrics)
     limits = EndpointLimits(
         deadline_s=settings.deadline,
         calls=settings.max_calls,
@@ -73,12 +83,16 @@ def create_app(
     graphiql = graphiql_routes(demo_token=demo_token) if settings.graphiql else []
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(engine, the_source, limits, on_internal=log_internal)),
+            Route("/graphql", GraphQLEndpoint(engine, the_source, limits, log_internal, persisted)),
             Route("/", _front_door(settings.graphiql)),
             *ops_routes(lambda: source is not None, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
         ],
-        middleware=[Middleware(RequestIds), Middleware(AccessLog, on_request=on_request, routes=ROUTES)],
+        middleware=[
+            Middleware(RequestIds),
+            Middleware(AccessLog, on_request=on_request, routes=ROUTES),
+            *browser_safety(settings),
+        ],
         exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
@@ -89,6 +103,37 @@ def open_source(settings: Settings, client: CleverClient) -> Source:
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
     return Source(client, shelf, lifetimes, recheck_s=settings.token_recheck)
+
+
+def open_persisted(settings: Settings) -> PersistedDocuments:
+    """Build the store of documents asked for by id. Raises ManifestError."""
+    trusted = read_manifest(Path(settings.trusted_documents)) if settings.trusted_documents else None
+    return PersistedDocuments(settings.persisted_bytes, trusted, settings.trusted_documents_mode, log_untrusted)
+
+
+def open_engine(settings: Settings, persisted: PersistedDocuments, metrics: Metrics) -> Engine:
+    """Build the engine over the schema, with the limits that the settings describe."""
+    schema = build_schema()._schema
+    limits = Limits(**{one.name: getattr(settings, f"max_{one.name}") for one in fields(Limits)})
+    documents = DocumentCache(schema, limits, persisted.texts, suggestions=settings.public_introspection)
+    return Engine(schema, log_internal, metrics.on_executed, settings.engine, documents)
+
+
+def browser_safety(settings: Settings) -> list[Middleware]:
+    """Return what stands between browsers and the routes."""
+    hosts, origins = listed(settings.allowed_hosts), listed(settings.cors_origins)
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("authorization", "content-type", "cache-control", REQUEST_ID, EXPLAIN, *PREFLIGHT_HEADERS),
+        expose_headers=(REQUEST_ID, "retry-after"),
+    )
+    return [
+        Middleware(SecurityHeaders),
+        *([Middleware(AllowedHosts, names=hosts)] if hosts else []),
+        *([cors] if origins else []),
+    ]
 
 
 def open_client(
@@ -133,6 +178,7 @@ async def _elsewhere(_request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     log_internal(error)
-    return JSONResponse(
-        {"errors": refusal([error], INTERNAL).errors}, 500, {REQUEST_ID: facts_of(request.scope).request_id}
-    )
+    request_id = facts_of(request.scope).request_id
+    body = refusal([error], INTERNAL)
+    name_request(body, request_id)
+    return JSONResponse({"errors": body.errors}, 500, {REQUEST_ID: request_id})

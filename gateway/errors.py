@@ -6,6 +6,7 @@ email, a query or a variable value.
 GatewayError
 ├── BadUserInput               BAD_USER_INPUT
 ├── RequestRefused             GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, BAD_USER_INPUT
+│   └── LimitExceeded          QUERY_TOO_COMPLEX
 ├── Unauthenticated            UNAUTHENTICATED
 ├── Forbidden                  FORBIDDEN
 ├── QueryTooComplex            QUERY_TOO_COMPLEX
@@ -63,6 +64,24 @@ class RequestRefused(GatewayError):
     def extensions(self) -> Mapping[str, Any]:
         """Give the code this request was refused with."""
         return {"code": self.public_code}
+
+
+class LimitExceeded(RequestRefused):
+    """The document or its variables hold more of something than one request may: how many there are, and may be."""
+
+    def __init__(self, what: str, number: int, limit: int, setting: str | None = None) -> None:
+        raised = f", or raise `GATEWAY_{setting.upper()}`" if setting else ""
+        super().__init__(
+            QueryTooComplex.code,
+            f"The request has {number} {what}; at most {limit} are allowed. Split it{raised}.",
+        )
+        self.number = number
+        self.limit = limit
+
+    @property
+    def extensions(self) -> Mapping[str, Any]:
+        """Give the number and the limit beside the code."""
+        return {"code": self.public_code, "number": self.number, "limit": self.limit}
 
 
 class Unauthenticated(GatewayError):

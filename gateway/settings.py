@@ -32,6 +32,37 @@ class Settings(BaseSettings):
         1_000_000, ge=1, description="Rows that the lists of one answer may hold in all; nested lists multiply."
     )
     max_body_bytes: int = Field(1_000_000, ge=1, description="Largest request body in bytes.")
+    max_characters: int = Field(100_000, ge=1, description="Longest document in characters.")
+    max_tokens: int = Field(10_000, ge=1, description="Tokens in a document.")
+    max_operations: int = Field(50, ge=1, description="Operations in a document.")
+    max_fragments: int = Field(200, ge=0, description="Fragments in a document.")
+    max_directives: int = Field(200, ge=0, description="Directives in a document.")
+    max_variables: int = Field(200, ge=0, description="Variables that the operations of a document declare.")
+    max_values: int = Field(20_000, ge=0, description="Values in the variables, those inside lists and objects too.")
+    max_depth: int = Field(20, ge=1, description="Levels of nested fields.")
+    max_lists: int = Field(6, ge=0, description="Levels of lists within lists; a connection is one.")
+    max_selections: int = Field(10_000, ge=1, description="Fields of an operation, its fragments spelled out.")
+    max_root_fields: int = Field(100, ge=1, description="Root fields besides look-ups and connections.")
+    max_lookups: int = Field(1000, ge=0, description="Root fields that look objects up by id.")
+    max_connections: int = Field(100, ge=0, description="Connections in an operation, wherever they stand.")
+    max_aliases: int = Field(
+        100, ge=0, description="Times that fields of one object may be asked for over again, by an alias or plainly."
+    )
+    persisted_bytes: int = Field(
+        8_000_000, ge=0, description="Memory for automatic persisted queries, in bytes; 0 turns them off."
+    )
+    trusted_documents: str | None = Field(
+        None, description="Path of a manifest of trusted documents, as graphql-codegen, Relay or Apollo write it."
+    )
+    trusted_documents_mode: Literal["off", "log", "enforce"] = Field(
+        "enforce", description="What happens to documents that are not in the manifest: run, run and logged, refused."
+    )
+    cors_origins: str | None = Field(
+        None, description="Origins whose pages may read answers, separated by commas; none otherwise."
+    )
+    allowed_hosts: str | None = Field(
+        None, description="Names in `Host` that are answered, separated by commas; any otherwise. The demo's: loopback."
+    )
     upstream_timeout: float = Field(
         20.0, gt=0, allow_inf_nan=False, description="Seconds that one call to Clever may take."
     )
@@ -71,7 +102,7 @@ class Settings(BaseSettings):
         "on in the demo.",
     )
     public_introspection: bool = Field(
-        False, description="Whether the schema may be read without a token; on in the demo."
+        False, description="Whether the schema may be read, and hints be given, without a token; on in the demo."
     )
     graphiql: bool = Field(False, description="Whether GraphiQL is served at `/graphiql`; on in the demo.")
     engine: Literal["compiled", "graphql-core"] = Field(
@@ -107,6 +138,15 @@ class Settings(BaseSettings):
         """Return the calls a minute and token of one worker: workers do not know of each other's."""
         return self.calls_per_minute // self.workers
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str | None) -> str | None:
+        for origin in listed(value):
+            shape = _ORIGIN.fullmatch(origin)
+            if shape is None or not 0 < int(shape[1] or 443) <= 65535:
+                raise ValueError("must be origins such as https://app.example.org, separated by commas; `*` is not one")
+        return value
+
     @field_validator("token")
     @classmethod
     def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
@@ -114,6 +154,11 @@ class Settings(BaseSettings):
         if not (token.isascii() and token.isprintable()):
             raise ValueError("must be one line of ASCII characters, as every token is")
         return SecretStr(token) if token else None
+
+
+def listed(value: str | None) -> list[str]:
+    """Return the parts of a setting that are separated by commas."""
+    return [part.strip() for part in (value or "").split(",") if part.strip()]
 
 
 def variable(name: str) -> str:

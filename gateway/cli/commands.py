@@ -15,6 +15,7 @@ from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
 from gateway.cli.terminal import Failure, say_error
+from gateway.engine.persisted import ManifestError
 from gateway.settings import variable
 
 app = typer.Typer(
@@ -78,6 +79,9 @@ def run() -> None:
     except Failure as failure:
         say_error(str(failure))
         sys.exit(failure.exit_code)
+    except ManifestError as error:
+        say_error(f"{variable('trusted_documents')}: {error}")
+        sys.exit(2)
     except ValidationError as error:
         for problem in error.errors():
             name = str(problem["loc"][0]) if problem["loc"] else ""

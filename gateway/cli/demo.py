@@ -15,6 +15,7 @@ from gateway.cli.serving import listen, origin, run
 from gateway.cli.terminal import Failure, out, warn_of_unknown_settings
 from gateway.observability.log import configure_logging
 from gateway.settings import Settings
+from gateway.web.hosts import LOOPBACK_NAMES
 
 LOOPBACK = "127.0.0.1"
 TOKEN = "TEST_TOKEN"  # noqa: S105 - Clever's public name for its sandbox's token
@@ -42,6 +43,7 @@ def demo(
             workers=1,
             graphiql=True,
             public_introspection=True,
+            allowed_hosts=",".join(LOOPBACK_NAMES),
             log_level="warning",
         )
         configure_logging(settings.log_level)

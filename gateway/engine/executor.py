@@ -62,9 +62,10 @@ class Engine:
         on_internal: Callable[[Exception], None] = lambda _error: None,
         on_executed: Callable[[bool], None] = lambda _planned: None,
         way: Way = "compiled",
+        documents: DocumentCache | None = None,
     ) -> None:
         self._schema = schema
-        self._documents = DocumentCache(schema)
+        self._documents = documents or DocumentCache(schema)
         self._plans = PlanCache(schema)
         self._on_internal = on_internal
         self._on_executed = on_executed
@@ -76,6 +77,7 @@ class Engine:
         Raises Refused with a body of coded errors.
         """
         try:
+            self._documents.check_values(request.variables or {})
             document = self._documents.prepare(request.query)
             if document.errors:
                 raise Refused(refusal(document.errors, "GRAPHQL_VALIDATION_FAILED"))

@@ -69,6 +69,11 @@ def log_call(sent: CallSent) -> None:
     _log.debug("upstream call", extra={"fields": fields})
 
 
+def log_untrusted(sha256: str) -> None:
+    """Write down that a document which is not in the manifest was run: its SHA-256, which tells nothing of its text."""
+    _log.warning("untrusted document", extra={"fields": {"request_id": current_request_id.get(), "sha256": sha256}})
+
+
 def log_internal(error: Exception) -> None:
     """Write down an unexpected error: its type and where it came from. Its message may hold data and is left out."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]

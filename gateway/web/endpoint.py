@@ -12,12 +12,14 @@ from gateway.access.source import Source
 from gateway.access.trace import Trace
 from gateway.clever.allowance import Allowance, out_of_time
 from gateway.engine.answers import Answer, refusal
-from gateway.engine.executor import Engine, Prepared, Refused, Request
+from gateway.engine.executor import Engine, Prepared, Refused
+from gateway.engine.persisted import Asked, PersistedDocuments
 from gateway.errors import INTERNAL, DeadlineExceeded, RequestRefused, Unauthenticated
 from gateway.identity import Tenant
 from gateway.loaders import Loaders
 from gateway.schema.context import Context
 from gateway.web.auth import CHALLENGE, no_token, tenant_of
+from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
 from gateway.web.negotiation import GRAPHQL_JSON, JSON, choose_media_type
 from gateway.web.parsing import (
@@ -58,9 +60,11 @@ class GraphQLEndpoint:
         source: Callable[[], Source],
         limits: EndpointLimits,
         on_internal: Callable[[Exception], None] = lambda _error: None,
+        documents: PersistedDocuments | None = None,
     ) -> None:
         self._engine = engine
         self._source = source
+        self._persisted = documents or PersistedDocuments(0)
         self._limits = limits
         self._on_internal = on_internal
 
@@ -86,6 +90,7 @@ class GraphQLEndpoint:
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is masked and carries the usual headers
             self._on_internal(error)
             status, body = 500, refusal([error], INTERNAL)
+        name_request(body, facts.request_id)
         facts.error_codes = body.codes
         await _send(send, status, media_type or JSON, body, more)
 
@@ -97,16 +102,17 @@ class GraphQLEndpoint:
         allowance = Allowance(self._limits.deadline_s, self._limits.calls, self._limits.rows)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
-                request = await self._read(scope, receive, headers)
+                asked = await self._read(scope, receive, headers)
         except TimeoutError:
             problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
         if tenant is None and not self._limits.public_introspection:
             raise no_token()
         try:
-            prepared = self._engine.prepare(request)
+            prepared = self._engine.prepare(self._persisted.request(asked))
         except Refused as refused:
             return (400 if media_type == GRAPHQL_JSON else 200), refused.body
+        self._persisted.register(asked)
         if tenant is None and not prepared.only_introspects:
             raise no_token()
         try:
@@ -114,11 +120,13 @@ class GraphQLEndpoint:
         finally:
             facts.upstream_calls = allowance.used
 
-    async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> Request:
+    async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> Asked:
         if scope["method"] == "GET":
+            check_cross_site(headers)
             return request_from_query_string(scope["query_string"])
         if scope["method"] != "POST":
             raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
+        # JSON is no type that a page may send without being asked about first: a POST needs no other check.
         check_content_type(headers)
         return request_from_body(await read_body(receive, headers, self._limits.body_bytes))
 
@@ -146,6 +154,13 @@ class GraphQLEndpoint:
             refresh="no-cache" in headers.get("cache-control", "").lower(),
             trace=Trace(on=self._limits.explain and headers.get(EXPLAIN, "").strip().lower() == "plan"),
         )
+
+
+def name_request(body: Answer, request_id: str) -> None:
+    """Put the request's id into errors whose cause is masked: operators find it in the log."""
+    for error in body.errors or ():
+        if error["extensions"]["code"] == INTERNAL:
+            error["extensions"]["requestId"] = request_id
 
 
 async def _send(send: Send, status: int, media_type: str, body: Answer, more: dict[str, str]) -> None:

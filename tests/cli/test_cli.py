@@ -127,6 +127,13 @@ class TestDemo:
 
         assert json.loads(done.stdout)["data"]["district"]["schools"]["nodes"]
 
+    def test_it_answers_to_the_names_of_this_machine_alone(self, demo: Running) -> None:
+        gateway = demo.until(GATEWAY)
+        port = gateway.rpartition(":")[2]
+        hosts = {f"localhost:{port}": 200, f"[::1]:{port}": 200, "rebound.example": 421, f"rebound.example:{port}": 421}
+
+        assert {host: httpx.get(f"{gateway}/graphiql", headers={"host": host}).status_code for host in hosts} == hosts
+
     def test_the_sandbox_is_clevers_api(self, demo: Running) -> None:
         answer = httpx.get(f"{demo.until(SANDBOX)}/v3.1/schools", headers={"authorization": "Bearer TEST_TOKEN"})
 

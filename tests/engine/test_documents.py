@@ -6,7 +6,7 @@ import pytest
 from graphql import GraphQLSchema, build_schema
 
 from gateway.engine import documents
-from gateway.engine.documents import MAX_TOKENS, Document, DocumentCache, only_introspects
+from gateway.engine.documents import Document, DocumentCache, only_introspects
 from gateway.errors import RequestRefused
 
 SCHEMA = build_schema("type Query { self: Query name(of: Int): String names: [String] }")
@@ -127,25 +127,22 @@ class TestWhatIsNoDocument:
     @pytest.mark.parametrize(
         "text",
         [
-            "{ self " * 5_000,
-            "{ self " * 5_000 + "}" * 5_000,
-            "{ name(of: " + "[" * 10_000 + "]" * 10_000 + ") }",
-            "{ name(of: " + "{a:" * 5_000,
-            "query ($a: " + "[" * 5_000 + "Int" + "]" * 5_000 + ") { name }",
-            "{" + "... { " * 5_000 + "name" + "}" * 5_001,
+            "{ self " * 3_000,
+            "{ self " * 3_000 + "}" * 3_000,
+            "{ name(of: " + "[" * 4_000 + "]" * 4_000 + ") }",
+            "{ name(of: " + "{a:" * 3_000,
+            "query ($a: " + "[" * 4_000 + "Int" + "]" * 4_000 + ") { name }",
+            "{" + "... { " * 3_000 + "name" + "}" * 3_001,
         ],
         ids=["unclosed", "fields", "lists", "objects", "types", "fragments"],
     )
     def test_so_is_what_is_nested_too_deeply(self, text: str) -> None:
         assert code_of(text) == "GRAPHQL_PARSE_FAILED"
 
-    def test_so_is_what_has_too_many_tokens(self) -> None:
-        assert DocumentCache(SCHEMA).prepare("{" + "name " * 50 + "}").errors == []
-        assert code_of("{" + "name " * MAX_TOKENS + "}") == "GRAPHQL_PARSE_FAILED"
-
     def test_what_would_take_too_long_to_check_is_told_so(self) -> None:
         chain = " ".join(f"fragment F{i} on Query {{ self {{ ...F{i + 1} }} }}" for i in range(1_000))
-        (error,) = DocumentCache(SCHEMA).prepare("{ ...F0 } " + chain + " fragment F1000 on Query { name }").errors
+        text = "{ ...F0 } " + chain + " fragment F1000 on Query { name }"
+        (error,) = DocumentCache(SCHEMA, trusted={text}).prepare(text).errors
 
         assert error.message == "The document is too large or too deeply nested to be checked. Send it in parts."
 
@@ -155,7 +152,7 @@ class TestWhatIsNoDocument:
         assert DocumentCache(SCHEMA).prepare(text).errors
 
     def test_a_flood_of_mistakes_is_cut_short(self) -> None:
-        errors = DocumentCache(SCHEMA).prepare("{" + " ".join(f"wrong{i}" for i in range(1_000)) + "}").errors
+        errors = DocumentCache(SCHEMA).prepare("{" + " ".join(f"wrong{i}" for i in range(100)) + "}").errors
 
         assert 0 < len(errors) < 30
 

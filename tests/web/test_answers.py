@@ -159,7 +159,10 @@ class TestFaultsOfOurs:
                     "message": INTERNAL_MESSAGE,
                     "locations": [{"line": 1, "column": 8}],
                     "path": [field],
-                    "extensions": {"code": "INTERNAL_SERVER_ERROR"},
+                    "extensions": {
+                        "code": "INTERNAL_SERVER_ERROR",
+                        "requestId": response.headers["x-request-id"],
+                    },
                 }
             ],
         }
@@ -186,9 +189,8 @@ class TestFaultsOfOurs:
             response = await http.post("/graphql", json={"query": "{ district { name } }"}, headers=AUTHORIZED)
 
         assert response.status_code == 500
-        assert response.json() == {
-            "errors": [{"message": INTERNAL_MESSAGE, "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]
-        }
+        extensions = {"code": "INTERNAL_SERVER_ERROR", "requestId": response.headers["x-request-id"]}
+        assert response.json() == {"errors": [{"message": INTERNAL_MESSAGE, "extensions": extensions}]}
         assert response.headers["cache-control"] == "private, no-store"
         (internal,), (access,) = log.of("internal error"), log.of("request")
         assert internal["request_id"] == access["request_id"] == response.headers["x-request-id"]
