@@ -44,7 +44,12 @@ class TestTwoWorkers:
         self, upstream: Upstream
     ) -> None:
         upstream.reset()
-        variables = {"GATEWAY_CLEVER_URL": upstream.origin, "GATEWAY_CALLS_PER_MINUTE": "11", "GATEWAY_DEADLINE": "5"}
+        variables = {
+            "GATEWAY_CLEVER_URL": upstream.origin,
+            "GATEWAY_CALLS_PER_MINUTE": "11",
+            "GATEWAY_DEADLINE": "5",
+            "GATEWAY_CACHE": "false",
+        }
         with started(*TWO, **variables) as serve:
             origin = origin_of(serve)
             answers = [ask(origin) for _ in range(40)]

@@ -11,7 +11,9 @@ from gateway.access.wants import Rows
 from gateway.clever.allowance import Allowance
 from gateway.engine import plan as plans
 from gateway.engine.answers import Answer
+from gateway.engine.documents import DocumentCache
 from gateway.engine.executor import Engine, Request, Way
+from gateway.engine.limits import Limits
 from gateway.engine.plan import PlanCache, compile_plan
 from gateway.engine.run import SLICE, Projection
 from gateway.observability.metrics import Metrics
@@ -30,7 +32,8 @@ class Asked:
 
     def __init__(self, way: Way = "compiled") -> None:
         self.planned: list[bool] = []
-        self.engine = Engine(SCHEMA, on_executed=self.planned.append, way=way)
+        documents = DocumentCache(SCHEMA, Limits(depth=1_000, lists=1_000, connections=1_000, selections=10**12))
+        self.engine = Engine(SCHEMA, on_executed=self.planned.append, way=way, documents=documents)
         self.loaders = StubLoaders(SOUND)
 
     async def answer(self, text: str, variables: dict[str, Any] | None = None) -> Answer:
