@@ -36,7 +36,13 @@ def demo(
         upstream_port = _usable_port(sandbox_port)
         upstream = f"http://{LOOPBACK}:{upstream_port}"
         settings = Settings(
-            host=LOOPBACK, port=port, clever_url=upstream, graphiql=True, public_introspection=True, log_level="warning"
+            host=LOOPBACK,
+            port=port,
+            clever_url=upstream,
+            explain=True,
+            graphiql=True,
+            public_introspection=True,
+            log_level="warning",
         )
         configure_logging(settings.log_level)
 
