@@ -24,6 +24,7 @@ from gateway.access.statistics import Statistics
 from gateway.access.wants import Rows, Want
 from gateway.cache.shelf import Shelf
 from gateway.clever.allowance import Allowance
+from gateway.clever.budget import WindowBudget
 from gateway.clever.calls import RecordCall
 from gateway.clever.client import CleverClient
 from gateway.clever.records import Record
@@ -103,7 +104,7 @@ async def run(origin: str, counts: Mapping[str, int]) -> None:
     print(f"{'question':<54} {' '.join(f'{head:>10}' for head in heads)} {'seconds, each way':>24}")
     for question, query in QUESTIONS.items():
         needs = Needs(counts)
-        async with CleverClient(origin, "v3.1", budget=None) as client:
+        async with CleverClient(origin, "v3.1", budget=WindowBudget(1_000_000, at_once=32)) as client:
             plain, plain_s, expected = await ask(Source(client), engine, query, Noting, planner=links, needs=needs)
             source = Source(client, Shelf(512 * 1024 * 1024))
             cold, cold_s, answer = await ask(source, engine, query, Access)

@@ -37,7 +37,7 @@ function totals({ plan, cost }, whole) {
     size(bytes),
     `${count.format(Math.round(whole))} ms`,
     `${count.format(cost.remaining)} calls left this minute`,
-  ].map((text) => h('span', { key: text }, text));
+  ].flatMap((text) => [' ', h('span', { key: text }, text)]);
 }
 
 function Step({ step, whole }) {
