@@ -80,7 +80,7 @@ def create_app(
         public_introspection=settings.public_introspection,
         explain=settings.explain,
     )
-    graphiql = graphiql_routes(demo_token=demo_token) if settings.graphiql else []
+    graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
     return Starlette(
         routes=[
             Route("/graphql", GraphQLEndpoint(engine, the_source, limits, log_internal, persisted)),

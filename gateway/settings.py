@@ -114,7 +114,9 @@ class Settings(BaseSettings):
         "info", description="Least level of what is logged; `debug` adds a line for each call to Clever."
     )
     token: SecretStr | None = Field(
-        None, description="Token that the commands `query` and `doctor` send if they are given none; no server uses it."
+        None,
+        description="Token that the commands `query`, `explain` and `doctor` send if they are given none; no server "
+        "uses it.",
     )
 
     @field_validator("clever_url")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from gateway import __version__
 from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
+from gateway.cli.explain import explain
 from gateway.cli.query import query
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
@@ -49,6 +50,7 @@ for command, epilog in (
     (sandbox, "Example: clever-gateway sandbox --preset median --seed 7 --no-rate-limit"),
     (schema, "Example: clever-gateway schema --write schema.graphql"),
     (query, "Example: clever-gateway query '{ district { name } }' --token TEST_TOKEN"),
+    (explain, "Example: clever-gateway explain '{ district { name } }' --token TEST_TOKEN"),
     (doctor, "Example: clever-gateway doctor --token TEST_TOKEN"),
 ):
     app.command(epilog=epilog)(command)

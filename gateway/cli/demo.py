@@ -40,6 +40,7 @@ def demo(
             host=LOOPBACK,
             port=port,
             clever_url=upstream,
+            explain=True,
             workers=1,
             graphiql=True,
             public_introspection=True,

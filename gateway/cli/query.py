@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,9 @@ from gateway.cli.serve import given
 from gateway.cli.terminal import Failure, out
 from gateway.settings import Settings
 
+Document = Annotated[str, typer.Argument(help="GraphQL text, a file's path, or - for standard input.")]
+Variables = Annotated[str, typer.Option(help="Variables as a JSON object.")]
+Url = Annotated[str, typer.Option(help="The gateway's endpoint.")]
 Token = Annotated[
     str | None,
     typer.Option(help="Clever district-app token; better given as GATEWAY_TOKEN, which no process list shows."),
@@ -26,17 +30,32 @@ def token_of(given_token: str | None) -> str | None:
 
 
 def query(
-    document: Annotated[str, typer.Argument(help="GraphQL text, a file's path, or - for standard input.")],
-    variables: Annotated[str, typer.Option(help="Variables as a JSON object.")] = "{}",
+    document: Document,
+    variables: Variables = "{}",
     token: Token = None,
-    url: Annotated[str, typer.Option(help="The gateway's endpoint.")] = "http://127.0.0.1:8000/graphql",
+    url: Url = "http://127.0.0.1:8000/graphql",
 ) -> None:
     """Send a query to a running gateway and print the answer; exit 1 where it holds errors."""
+    answer, tokenless = ask(document, variables, token, url)
+    _show(answer)
+    if tokenless:
+        raise no_token()
+    if "errors" in answer:
+        raise typer.Exit(1)
+
+
+def ask(
+    document: str, variables: str, token: str | None, url: str, more: Mapping[str, str] | None = None
+) -> tuple[Any, bool]:
+    """Send an operation, with `more` headers; return the answer, and whether all that it lacked was a token.
+
+    Raises Failure where there is no answer in GraphQL.
+    """
     body = {"query": _read(document), "variables": _read_variables(variables)}
     sent = token_of(token)
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {sent}"} if sent else {})}
     # JSON's own escapes carry whatever a terminal or a file may have put into a string.
-    response = _post(url, json.dumps(body).encode("ascii"), headers)
+    response = _post(url, json.dumps(body).encode("ascii"), {**headers, **(more or {})})
     try:
         answer = response.json()
     except ValueError:
@@ -46,11 +65,12 @@ def query(
             f"{url} is not a gateway's endpoint: it answered {response.status_code}, and not in GraphQL. The endpoint "
             "of `clever-gateway demo` is http://127.0.0.1:8000/graphql."
         )
-    _show(answer)
-    if response.status_code == 401 and sent is None:
-        raise Failure("the gateway wants a token: give one with --token or in GATEWAY_TOKEN.")
-    if "errors" in answer:
-        raise typer.Exit(1)
+    return answer, response.status_code == 401 and sent is None
+
+
+def no_token() -> Failure:
+    """Return the failure of an operation that was sent without a token and takes one."""
+    return Failure("the gateway wants a token: give one with --token or in GATEWAY_TOKEN.")
 
 
 def _post(url: str, body: bytes, headers: dict[str, str]) -> httpx.Response:

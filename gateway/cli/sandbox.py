@@ -1,5 +1,6 @@
 """`sandbox`: our simulator of Clever, on its own."""
 
+import gc
 import os
 import sys
 import threading
@@ -44,6 +45,8 @@ def sandbox(
         app = simulator.create_app(
             preset, seed, rate_limit=None if no_rate_limit else rate_limit, on_progress=on_progress
         )
+    # The roster stays to the end: looking through it for garbage would hold up some page for nothing.
+    gc.freeze()
 
     def announce() -> None:
         if until_stdin_closes:

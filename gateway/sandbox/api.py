@@ -1,5 +1,6 @@
 """The Data API: one call with a known token in, one answer out."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -125,10 +126,10 @@ def _list(call: Call, route: Route, query: Query, positions: Positions, world: W
         return Answer(200, envelopes.EMPTY_RESOURCES, BACKEND_JSON)
     if route.template == "/schools/{id}/terms":  # the same terms, but with other dates
         table = world.terms_by_school
-    return _page(call, route, query, table.joined(call.version, positions[page.start : page.stop]), page)
+    return _page(call, route, query, table.elements(call.version, positions[page.start : page.stop]), page)
 
 
-def _page(call: Call, route: Route, query: Query, elements: bytes | memoryview, page: Page) -> Answer:
+def _page(call: Call, route: Route, query: Query, elements: Iterable[memoryview], page: Page) -> Answer:
     links = envelopes.page_links(call.path, call.query, query, page)
     data_first = not route.owner and route.target in envelopes.DATA_FIRST
     body = envelopes.listing(elements, links, data_first)

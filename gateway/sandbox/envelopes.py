@@ -1,5 +1,6 @@
 """The bodies around records: links, wrappers and their order, joined from prepared bytes."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -59,12 +60,11 @@ def bare(record: bytes) -> bytes:
     return b'{"data":' + record + b"}"
 
 
-def listing(elements: bytes | memoryview, links: bytes, data_first: bool) -> bytes:
-    """Put elements, already joined, into a list body."""
-    parts = (b'"data":[', elements, b"]")
+def listing(elements: Iterable[memoryview], links: bytes, data_first: bool) -> bytes:
+    """Put elements, with their commas, into a list body: joined once, for a page may have ten thousand."""
     if data_first:
-        return b"".join((b"{", *parts, b',"links":', links, b"}"))
-    return b"".join((b'{"links":', links, b",", *parts, b"}"))
+        return b"".join((b'{"data":[', *elements, b'],"links":', links, b"}"))
+    return b"".join((b'{"links":', links, b',"data":[', *elements, b"]}"))
 
 
 def page_links(path: str, raw_query: str, query: Query, page: Page) -> bytes:

@@ -75,7 +75,9 @@ _CDN_OWN_FILES = (
     "fetcher.js",
     "ide.js",
     "page.css",
+    "plans.js",
     "token-bar.js",
+    "waterfall.js",
     "workers.js",
 )
 
@@ -86,13 +88,14 @@ def bundle_available() -> bool:
 
 
 def graphiql_routes(
-    *, endpoint: str = "/graphql", demo_token: str | None = None, path: str = "/graphiql"
+    *, endpoint: str = "/graphql", demo_token: str | None = None, explain: bool = False, path: str = "/graphiql"
 ) -> list[BaseRoute]:
     """Make the routes of the GraphiQL page and its files.
 
     Args:
         endpoint: where the page sends operations: a path of this same application.
         demo_token: the token the page starts with. Every visitor can read it.
+        explain: whether the endpoint tells its plans; only then does the page ask for them.
         path: where the page lives.
     """
     bundled = bundle_available()
@@ -108,6 +111,7 @@ def graphiql_routes(
         content = content.replace('="./', f'="{html.escape(f"{root}{path}")}/')
         content = _with_meta(content, "graphql-endpoint", f"{root}{endpoint}")
         content = _with_meta(content, "demo-token", demo_token or "")
+        content = _with_meta(content, "explain", "on" if explain else "")
         return HTMLResponse(content, headers=_page_headers(nonce))
 
     async def asset(request: Request) -> Response:

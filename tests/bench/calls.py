@@ -1,14 +1,20 @@
-"""How many calls to Clever a cold query takes: one by one, and as planned.
+"""How many calls to Clever a query takes: one by one, as planned, once more from memory, and at the very least.
 
-    python -m tests.bench.calls [--preset sandbox]
+    python -m tests.bench.calls [--preset sandbox large top100]
 
-"One by one" follows the relative link of each parent and looks each id up, each record once. Prints a table.
+- One by one: follows the relative link of each parent and looks each id up, each record once.
+- Cold: as planned by a gateway that knows nothing yet.
+- Warm: the same query once more, from what the gateway remembers.
+- Floor: the fewest calls in which Clever could hand out what the answer is made of, to somebody who knew beforehand
+  which records these are (`floor.py`). Nobody can know that, so that a cold query may come near the floor, not below.
+
+Prints a table for each preset; `x floor` is cold calls by the floor.
 """
 
 import argparse
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,21 +23,26 @@ from gateway.access.executor import Access
 from gateway.access.planner import Known, Path, Plan, choose
 from gateway.access.source import Source
 from gateway.access.statistics import Statistics
-from gateway.access.wants import Want
+from gateway.access.wants import Rows, Want
+from gateway.cache.shelf import Shelf
 from gateway.clever.allowance import Allowance
+from gateway.clever.budget import WindowBudget
+from gateway.clever.calls import RecordCall
 from gateway.clever.client import CleverClient
+from gateway.clever.records import Record
 from gateway.engine.executor import Engine, Request
 from gateway.identity import Tenant
 from gateway.loaders import Loaders
 from gateway.sandbox import PRESETS, create_app
 from gateway.schema.build import build_schema
 from gateway.schema.context import Context
+from tests.bench.floor import Needs
 from tests.servers import running
 
 TOKEN = "TEST_TOKEN"
 
 QUESTIONS = {
-    "250 sections of 5 schools with teacher and students": """{ district { schools(first: 10) { nodes {
+    "50 sections per school with teacher and students": """{ district { schools(first: 10) { nodes {
         sections(first: 50) { nodes { name teacher { name { last } } students(first: 100) { nodes { name { first } } } } }
     } } } }""",
     "every section with school, course, term and teachers": """{ sections(first: 10000) { nodes {
@@ -58,38 +69,64 @@ def links(wants: Iterable[Want], known: Known, calls_left: int, statistics: Stat
     return Plan(paths={one: path if path in settled else Path.LINK for one, path in paths.items()})
 
 
-async def measure(origin: str, engine: Engine, query: str, access: type[Access], **options: Any) -> Any:
-    """Return calls and seconds of one cold query, with a minute's budget of its own."""
-    allowance = Allowance(120, 100_000)
-    async with CleverClient(origin, "v3.1") as client:
-        context = Context(
-            client.version, Loaders(access(Source(client), Tenant(TOKEN), allowance, **options)), allowance
-        )
-        started = time.perf_counter()
-        answer = await engine.execute(engine.prepare(Request(query)), context)
-        seconds = time.perf_counter() - started
+class Noting(OneByOne):
+    """Reads one by one and notes what was needed."""
+
+    def __init__(self, *arguments: Any, needs: Needs, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._needs = needs
+
+    async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
+        """Load windows as ever and note them."""
+        found = await super().rows(wants)
+        self._needs.note_rows({one: rows for one, rows in found.items() if isinstance(rows, Rows)})
+        return found
+
+    async def records(self, calls: Sequence[RecordCall]) -> Mapping[RecordCall, Record | Exception | None]:
+        """Look records up as ever and note them."""
+        self._needs.note_records(calls)
+        return await super().records(calls)
+
+
+async def ask(source: Source, engine: Engine, query: str, access: type[Access], **options: Any) -> Any:
+    """Return calls, seconds and answer of a query."""
+    allowance = Allowance(600, 1_000_000)
+    context = Context(source.client.version, Loaders(access(source, Tenant(TOKEN), allowance, **options)), allowance)
+    started = time.perf_counter()
+    answer = await engine.execute(engine.prepare(Request(query)), context)
+    seconds = time.perf_counter() - started
     assert not answer.errors, answer.errors
     return allowance.used, seconds, msgspec.json.encode(answer)
 
 
-async def run(origin: str) -> None:
-    """Measure every question both ways and print the table."""
+async def run(origin: str, counts: Mapping[str, int]) -> None:
+    """Measure every question in every way and print the table."""
     engine = Engine(build_schema()._schema)
-    print(f"{'question':<56} {'one by one':>10} {'planned':>8} {'ratio':>6} {'seconds':>14}")
+    heads = ("one by one", "cold", "warm", "floor", "x floor")
+    print(f"{'question':<54} {' '.join(f'{head:>10}' for head in heads)} {'seconds, each way':>24}")
     for question, query in QUESTIONS.items():
-        plain, plain_s, expected = await measure(origin, engine, query, OneByOne, planner=links)
-        planned, planned_s, answer = await measure(origin, engine, query, Access)
-        assert answer == expected, "the answers differ"
-        print(f"{question:<56} {plain:>10} {planned:>8} {plain / planned:>6.1f} {plain_s:>6.2f} {planned_s:>7.2f}")
+        needs = Needs(counts)
+        async with CleverClient(origin, "v3.1", budget=WindowBudget(1_000_000, at_once=32)) as client:
+            plain, plain_s, expected = await ask(Source(client), engine, query, Noting, planner=links, needs=needs)
+            source = Source(client, Shelf(512 * 1024 * 1024))
+            cold, cold_s, answer = await ask(source, engine, query, Access)
+            warm, warm_s, again = await ask(source, engine, query, Access)
+            await source.aclose()
+        assert answer == again == expected, "the answers differ"
+        floor = needs.floor()
+        numbers = f"{plain:>10,} {cold:>10} {warm:>10} {floor:>10} {cold / floor:>10.1f}"
+        print(f"{question:<54} {numbers} {plain_s:>8.2f} {cold_s:>7.2f} {warm_s:>7.2f}")
 
 
 def main() -> None:
-    """Serve a sandbox and measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", default="sandbox", choices=PRESETS)
-    options = parser.parse_args()
-    with running(create_app(options.preset, rate_limit=None)) as origin:
-        asyncio.run(run(origin))
+    """Serve a sandbox of each preset and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", nargs="+", default=["sandbox"], choices=PRESETS)
+    for preset in parser.parse_args().preset:
+        app = create_app(preset, rate_limit=None)
+        print(f"preset {preset}")
+        with running(app) as origin:
+            asyncio.run(run(origin, app.describe()[0].counts))
 
 
 if __name__ == "__main__":

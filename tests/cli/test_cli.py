@@ -52,10 +52,10 @@ class TestTheCommandItself:
 
         assert said.status == 0
         assert "clever-gateway demo" in said.out
-        for command in ("demo", "serve", "sandbox", "schema", "query", "doctor"):
+        for command in ("demo", "serve", "sandbox", "schema", "query", "explain", "doctor"):
             assert re.search(rf"^  {command} ", said.out, re.MULTILINE)
 
-    @pytest.mark.parametrize("command", ["demo", "serve", "sandbox", "schema", "query", "doctor"])
+    @pytest.mark.parametrize("command", ["demo", "serve", "sandbox", "schema", "query", "explain", "doctor"])
     def test_the_help_of_each_command_ends_in_an_example(self, invoke: Invoke, command: str) -> None:
         said = invoke(command, "-h")
 
@@ -74,6 +74,7 @@ class TestTheCommandItself:
             ("sandbox", "--port", "65536"),
             ("sandbox", "--rate-limit", "0"),
             ("query",),
+            ("explain",),
             ("doctor", "--seconds", "-1"),
             ("schema", "--check", "--write"),
         ],
@@ -119,6 +120,14 @@ class TestDemo:
 
         assert page.url.path == "/graphiql"
         assert '<meta name="demo-token" content="TEST_TOKEN">' in page.text
+
+    def test_what_a_query_took_is_explained(self, demo: Running, invoke: Invoke) -> None:
+        said = invoke(
+            "explain", "{ district { name } }", "--token", "TEST_TOKEN", "--url", f"{demo.until(GATEWAY)}/graphql"
+        )
+
+        assert (said.status, said.err) == (0, "")
+        assert "districts" in said.out
 
     @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
     def test_the_line_to_try_works_as_it_is_printed(self, demo: Running) -> None:

@@ -24,7 +24,7 @@ EXAMPLES = sorted((SOURCES / "src" / "examples").glob("*.graphql"))
 SCRIPT = b"console.log('bundled');" * 100
 INDEX = (
     '<!doctype html><html><head><meta name="graphql-endpoint" content="/graphql">'
-    '<meta name="demo-token" content=""><script type="module" src="./assets/index-abc123.js"></script>'
+    '<meta name="demo-token" content=""><meta name="explain" content=""><script type="module" src="./assets/index-abc123.js"></script>'
     '<link rel="stylesheet" href="./assets/style-def456.css"></head><body></body></html>'
 )
 
@@ -50,8 +50,8 @@ def no_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphiql_page, "_BUNDLE", tmp_path / "out")
 
 
-def client_of(*, demo_token: str | None = None) -> httpx.AsyncClient:
-    return client_to(Starlette(routes=graphiql_routes(demo_token=demo_token)))
+def client_of(*, demo_token: str | None = None, explain: bool = False) -> httpx.AsyncClient:
+    return client_to(Starlette(routes=graphiql_routes(demo_token=demo_token, explain=explain)))
 
 
 def client_to(app: Starlette) -> httpx.AsyncClient:
@@ -109,6 +109,11 @@ class TestWithABundle:
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["x-frame-options"] == "DENY"
+
+    @pytest.mark.parametrize(("explain", "content"), [(False, ""), (True, "on")])
+    async def test_the_page_knows_whether_plans_are_told(self, explain: bool, content: str) -> None:
+        page = (await client_of(explain=explain).get("/graphiql")).text
+        assert meta_of(page, "explain") == content
 
     async def test_the_policy_allows_this_origin_alone_and_no_inline_script(self) -> None:
         answer = await client_of().get("/graphiql")
@@ -278,7 +283,7 @@ class TestWithoutABundle:
                     served.add(imported.removeprefix("./"))
                 else:
                     assert imported in packages or f"{imported.split('/')[0]}/" in packages, imported
-        assert {"ide.js", "token-bar.js", "fetcher.js", "workers.js", "explorer.js"} <= seen
+        assert {"ide.js", "token-bar.js", "fetcher.js", "workers.js", "explorer.js", "plans.js", "waterfall.js"} <= seen
 
     async def test_the_policy_adds_the_cdn_and_a_nonce_made_for_this_answer(self) -> None:
         client = client_of()
@@ -341,6 +346,7 @@ class TestSources:
         page = (SOURCES / "index.html").read_text()
         assert meta_of(page, "graphql-endpoint") == "/graphql"
         assert meta_of(page, "demo-token") == ""
+        assert meta_of(page, "explain") == ""
 
     def test_packages_are_pinned_and_the_lock_names_no_registry(self) -> None:
         package = json.loads((SOURCES / "package.json").read_text())

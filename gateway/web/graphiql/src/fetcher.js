@@ -1,6 +1,9 @@
 // One POST per operation, with the bar's token unless the Headers editor brings its own.
+import { takePlan } from './plans.js';
 
-export function createFetcher({ endpoint, bar }) {
+const EXPLAIN = 'x-clever-explain';
+
+export function createFetcher({ endpoint, bar, plans }) {
   return async ({ query, variables, operationName }, { headers: typed } = {}) => {
     const headers = new Headers({
       accept: 'application/graphql-response+json, application/json;q=0.9',
@@ -12,6 +15,11 @@ export function createFetcher({ endpoint, bar }) {
     const own = headers.has('authorization');
     if (token && !own) headers.set('authorization', bearer(token, bar));
 
+    // The explorer and the editor ask for the schema by themselves: that is nobody's answer.
+    const shown = operationName !== 'IntrospectionQuery';
+    const { tab } = plans;
+    if (shown && plans.wanted && !headers.has(EXPLAIN)) headers.set(EXPLAIN, 'plan');
+
     const response = await fetch(endpoint, {
       method: 'POST',
       headers,
@@ -19,6 +27,7 @@ export function createFetcher({ endpoint, bar }) {
     });
     const answer = await parsed(response);
     report(answer, { bar, token, own, operationName });
+    if (shown) plans.keep(tab, takePlan(answer));
     return answer;
   };
 }

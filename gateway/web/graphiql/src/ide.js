@@ -5,13 +5,16 @@ import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import { explorer } from './explorer.js';
 import { createFetcher } from './fetcher.js';
+import { createPlans } from './plans.js';
 import { createTokenBar } from './token-bar.js';
+import { Waterfall } from './waterfall.js';
 
 const setting = (name) => document.querySelector(`meta[name="${name}"]`).content;
 
 export function start(examples) {
   const endpoint = new URL(setting('graphql-endpoint'), location.href).href;
   const root = createRoot(document.getElementById('graphiql'));
+  const plans = createPlans(explainToggle());
   let schemaLoaded = false;
 
   const bar = createTokenBar({
@@ -34,8 +37,17 @@ export function start(examples) {
 
   // GraphiQL asks for the schema whenever its fetcher is another one.
   function render() {
-    root.render(createElement(GraphiQL, { ...options, fetcher: createFetcher({ endpoint, bar }) }));
+    const fetcher = createFetcher({ endpoint, bar, plans });
+    const footer = createElement(GraphiQL.Footer, null, createElement(Waterfall, { plans }));
+    root.render(createElement(GraphiQL, { ...options, fetcher }, footer));
   }
 
   render();
+}
+
+// Only a server that tells its plans gets to be asked for them.
+function explainToggle() {
+  if (setting('explain') !== 'on') return null;
+  document.getElementById('explain-field').hidden = false;
+  return document.getElementById('explain');
 }
