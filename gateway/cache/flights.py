@@ -45,10 +45,8 @@ class Flights:
             except _OWN_FAILURES:
                 if own:
                     raise
-            except asyncio.CancelledError:
-                current = asyncio.current_task()
-                if own or not task.cancelled() or (current is not None and current.cancelling()):
-                    raise
+                # A task that is done is under way until the loop comes round; without this it never would.
+                await asyncio.sleep(0)
 
     def start(self, tenant: Tenant, name: Hashable, work: Coroutine[Any, Any, V]) -> "asyncio.Task[V]":
         """Begin something that is not under way; nobody needs to wait for it."""

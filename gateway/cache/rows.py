@@ -8,7 +8,7 @@ unpacking cost about 6 us a record each (`python -m tests.bench.memory`).
 import sys
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -36,6 +36,9 @@ class OpenRows(Protocol):
 
     def find(self, key: str) -> Record | None:
         """Return the row of this id."""
+
+    def __iter__(self) -> Iterator[Record]:
+        """Return all rows by ascending id, one at a time; nothing is kept that was unpacked for it."""
 
     def __len__(self) -> int: ...
 
@@ -72,6 +75,9 @@ class DecodedRows:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
 
     def open(self) -> "DecodedRows":
         """Return itself."""
@@ -126,6 +132,10 @@ class OpenedRows:
     def __len__(self) -> int:
         return self._count
 
+    def __iter__(self) -> Iterator[Record]:
+        for number, block in enumerate(self._records):
+            yield from self._unpacked(number) if block is None else block
+
     @property
     def records(self) -> tuple[Record, ...]:
         """Return all rows by ascending id."""
@@ -144,8 +154,11 @@ class OpenedRows:
     def _block(self, number: int) -> tuple[Record, ...]:
         block = self._records[number]
         if block is None:
-            block = self._records[number] = self._decoder.decode(zlib.decompress(self._blocks[number]))
+            block = self._records[number] = self._unpacked(number)
         return block
+
+    def _unpacked(self, number: int) -> tuple[Record, ...]:
+        return self._decoder.decode(zlib.decompress(self._blocks[number]))
 
 
 class RowsBuilder:

@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import chain
+from weakref import WeakValueDictionary
 
 from gateway.cache.rows import EMPTY, DecodedRows, HeldRows, packed
 from gateway.clever.calls import CountCall, ListCall, RecordCall
@@ -66,7 +67,7 @@ class Entry:
 class Roster:
     """What is known of one tenant's district: entries by key, and which entry holds a record."""
 
-    __slots__ = ("_places", "entries")
+    __slots__ = ("__weakref__", "_places", "entries")
 
     def __init__(self) -> None:
         self.entries: dict[Key, Entry] = {}
@@ -100,6 +101,8 @@ class Shelf:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._rosters: dict[Tenant, Roster] = {}
+        # Rosters in use, those without an entry, too: whoever looks at one sees what comes later.
+        self._in_use: WeakValueDictionary[Tenant, Roster] = WeakValueDictionary()
         self._front: OrderedDict[Entry, Tenant] = OrderedDict()
         self._back: OrderedDict[Entry, Tenant] = OrderedDict()
         self._sizes: dict[Entry, int] = {}
@@ -115,12 +118,14 @@ class Shelf:
 
     def roster(self, tenant: Tenant) -> Roster:
         """Return what is known of a tenant's district."""
-        roster = self._rosters.get(tenant)
-        return Roster() if roster is None else roster
+        roster = self._in_use.get(tenant)
+        if roster is None:
+            roster = self._in_use[tenant] = Roster()
+        return roster
 
     def put(self, tenant: Tenant, entry: Entry) -> None:
         """Keep an entry, and make room for it."""
-        roster = self._rosters.setdefault(tenant, Roster())
+        roster = self._rosters[tenant] = self.roster(tenant)
         known = roster.entries.get(entry.key)
         in_back = known in self._back
         if known is not None:
@@ -146,10 +151,7 @@ class Shelf:
         elif entry in self._front:
             self._back[entry] = self._front.pop(entry)
             self._back_bytes += self._sizes[entry]
-            while self._back_bytes > self._capacity * _BACK_ROW:
-                least, tenant = self._back.popitem(last=False)
-                self._back_bytes -= self._sizes[least]
-                self._front[least] = tenant
+            self._shorten_back()
 
     def resize(self, entry: Entry) -> None:
         """Take in that an entry has grown or shrunk."""
@@ -160,20 +162,26 @@ class Shelf:
             if entry in self._back:
                 self._back_bytes += change
             if change > 0:
+                self._shorten_back()
                 self._make_room()
 
     def drop_tenant(self, tenant: Tenant) -> None:
         """Forget everything of a tenant."""
-        roster = self._rosters.get(tenant)
-        for entry in list(roster.entries.values()) if roster else ():
+        for entry in list(self.roster(tenant).entries.values()):
             self._drop(entry)
-        self._rosters.pop(tenant, None)
 
     async def aclose(self) -> None:
         """Stop packing."""
         for task in list(self._packing.values()):
             task.cancel()
         await asyncio.gather(*self._packing.values(), return_exceptions=True)
+
+    def _shorten_back(self) -> None:
+        """Move what is used least to the front, until the back row keeps to its share."""
+        while self._back_bytes > self._capacity * _BACK_ROW:
+            least, tenant = self._back.popitem(last=False)
+            self._back_bytes -= self._sizes[least]
+            self._front[least] = tenant
 
     def _make_room(self) -> None:
         """Pack what is used least, and where that is not enough give it up."""

@@ -23,8 +23,8 @@ class View:
     """One request's view of a roster: entries that are fresh enough, records by id, and indexes over collections.
 
     `refresh`: the caller asks for data not older than a few seconds. `on_used` hears once of every entry used that
-    the request did not read itself, `on_grown` of entries that have got an index. `refused`: lists that could not be
-    read to their end, or not in time.
+    the request did not read itself, `on_grown` of entries that have got an index. `worst`: the worst age that may be
+    used. `refused`: lists that could not be read to their end, or not in time.
     """
 
     def __init__(
@@ -34,13 +34,15 @@ class View:
         now: float,
         *,
         refresh: bool = False,
+        worst: Age = Age.USABLE,
         on_used: Callable[[Entry, Age], None] = lambda _entry, _age: None,
         on_grown: Callable[[Entry], None] = lambda _entry: None,
     ) -> None:
         self._roster = roster
         self._lifetimes = lifetimes
-        self._now = now
+        self.began = now
         self._refresh = refresh
+        self._worst = worst
         self._on_used = on_used
         self._on_grown = on_grown
         self._entries: dict[Key, Entry] = {}
@@ -52,7 +54,7 @@ class View:
 
     def age(self, entry: Entry) -> Age:
         """Return what this request may do with an entry."""
-        seconds = self._now - entry.at
+        seconds = self.began - entry.at
         age = self._lifetimes.age(entry.resource, seconds, missing=entry.missing)
         return Age.SPARE if self._refresh and age < Age.SPARE and seconds >= NEWEST_S else age
 
@@ -62,7 +64,7 @@ class View:
         if pinned is not None:
             return pinned
         entry = self._roster.entries.get(key)
-        if entry is None or (age := self.age(entry)) > Age.USABLE:
+        if entry is None or (age := self.age(entry)) > self._worst:
             return None
         self._entries[key] = entry
         self._on_used(entry, age)
@@ -72,6 +74,10 @@ class View:
         """Return what was known under a key, for want of anything newer."""
         entry = self._roster.entries.get(key)
         return None if entry is None or self.age(entry) is Age.GONE else entry
+
+    def has_spares(self) -> bool:
+        """Say whether anything is known that may be used only for want of something newer."""
+        return any(self.age(entry) is Age.SPARE for entry in self._roster.entries.values())
 
     def pin(self, entry: Entry) -> None:
         """Use an entry from now on, whatever becomes of it elsewhere."""
@@ -84,7 +90,7 @@ class View:
 
     def remember(self, key: ListKey, records: tuple[Record, ...]) -> None:
         """Use a list for the rest of this request that was put together of what is known."""
-        self._entries[key] = Entry(key, key[0].rows, self._now, DecodedRows(records))
+        self._entries[key] = Entry(key, key[0].rows, self.began, DecodedRows(records))
 
     def open(self, entry: Entry) -> OpenRows:
         """Return an entry's rows; what has to be unpacked is unpacked once."""
@@ -112,8 +118,8 @@ class View:
         if complete and role is None:
             return True, None
         placed = self._placed(rows, key)
-        if placed is not None:
-            return True, self.open(placed).find(key)
+        if placed is not None and (found := self.open(placed).find(key)) is not None:
+            return True, found
         single = self.held(RecordCall(rows, key))
         if single is not None:
             return True, self.open(single).find(key)
@@ -162,7 +168,7 @@ class View:
         return parts.get(role or "") is not None, [part for part in parts.values() if part is not None]
 
     def _placed(self, rows: Resource, key: str) -> Entry | None:
-        """Return a list, page or look-up that brought the record and may be used."""
+        """Return a list, page or look-up that brought the record and may be used. The request may use an older one."""
         pinned = self._places.get((rows, key))
         if pinned is not None:
             return pinned
@@ -194,7 +200,7 @@ def _grouped(rows: OpenRows, relation: Relation, selection: Selection) -> Index:
     assert scan is not None  # noqa: S101 - for the type checker: asked of scanned relations only
     one: dict[str, str] = {}
     grouped: defaultdict[str, set[str]] = defaultdict(set)
-    for row in rows.records:
+    for row in rows:
         targets = [one.setdefault(key, key) for key in scan.to(row) if key]
         for parent in scan.by(row, selection):
             if parent:
