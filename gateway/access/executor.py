@@ -19,6 +19,7 @@ from gateway.access.trace import Step, Trace
 from gateway.access.wants import Rows, Want, counted
 from gateway.access.windows import Windows, whole_window
 from gateway.cache.shelf import Key, ListKey
+from gateway.cache.view import View
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import CountCall, RecordCall
 from gateway.clever.catalogue import Relation, Resource
@@ -51,6 +52,7 @@ class Access:
         self.used = False
         self._view = self.reading.view
         self._windows = Windows(self.reading)
+        self._spare_windows = Windows(self.reading, self.reading.spares)
         self._allowance = allowance
         self._choose = planner
         self._source = source
@@ -60,36 +62,32 @@ class Access:
         """Look records up by id; None for one that Clever has none to show of."""
         await self._begin()
         found: dict[RecordCall, Record | Exception | None] = {}
-        groups: dict[GroupKey, list[RecordCall]] = {}
+        missing: list[RecordCall] = []
         for call in calls:
             known, record = self._view.find(call.rows, call.id)
             if known or not is_id(call.id):
                 found[call] = record
             else:
-                groups.setdefault((call.rows, call.role), []).append(call)
+                missing.append(call)
         self._trace_known(f"{call.rows.name} by id" for call in found)
-        if groups:
-            plan = await self._prepare(choose_look_ups, [call for group in groups.values() for call in group])
-            for outcomes in await asyncio.gather(*[self._look_up(plan, key, group) for key, group in groups.items()]):
-                found |= outcomes
+        if missing:
+            found |= await self.reading.or_spare(missing, self._look_all_up, self._spare_record)
         return found
 
     async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
         """Load the windows of a batch of wants."""
         await self._begin()
         found: dict[Want, Rows | Exception] = {}
-        groups: dict[GroupKey, list[Want]] = {}
+        missing: list[Want] = []
         for one in wants:
             rows = self._windows.at_once(one)
             if rows is None:
-                groups.setdefault(group_of(one), []).append(one)
+                missing.append(one)
             else:
                 found[one] = rows
         self._trace_known(one.relation.name for one in found)
-        if groups:
-            plan = await self._prepare(self._choose, [one for group in groups.values() for one in group])
-            for outcomes in await asyncio.gather(*[self._load(plan, key, group) for key, group in groups.items()]):
-                found |= outcomes
+        if missing:
+            found |= await self.reading.or_spare(missing, self._load_all, self._spare_rows)
         return found
 
     async def totals(self, wants: Sequence[Want]) -> Mapping[Want, int | Exception | None]:
@@ -97,18 +95,22 @@ class Access:
         await self._begin()
         found: dict[Want, int | Exception | None] = {}
         countable = [one for one in wants if counted(one.relation)]
+        uncounted = [one for one in countable if not self._view.has_list(one.list_key)]
         whole = {one: whole_window(one) for one in wants if not counted(one.relation)}
         loaded, counts = await asyncio.gather(
-            self.rows(list(dict.fromkeys(whole.values()))), _each({one: self._count(one) for one in countable})
+            self.rows(list(dict.fromkeys(whole.values()))),
+            self.reading.or_spare(uncounted, self._count_all, self._spare_count),
         )
-        found |= counts
+        found |= counts | {one: self._known_size(self._view, one) for one in countable if one not in counts}
         for one, asked in whole.items():
             outcome = loaded[asked]
             if isinstance(outcome, Exception):
                 found[one] = outcome
             else:
-                rows = self._view.whole(one.list_key)
-                found[one] = len(outcome.records) if rows is None else len(rows)
+                known = self._known_size(self._view, one)
+                if known is None and outcome.has_next:
+                    known = self._known_size(self.reading.spares, one)
+                found[one] = len(outcome.records) if known is None else known
         return {one: None if isinstance(total, QueryTooComplex) else total for one, total in found.items()}
 
     def report(self) -> dict[str, Any]:
@@ -173,6 +175,25 @@ class Access:
             if entry.missing:
                 self._view.refused.add(key)
 
+    async def _look_all_up(self, calls: Sequence[RecordCall]) -> dict[RecordCall, Record | Exception | None]:
+        plan = await self._prepare(choose_look_ups, calls)
+        groups = _grouped(calls, lambda call: (call.rows, call.role))
+        outcomes = await asyncio.gather(*[self._look_up(plan, key, group) for key, group in groups.items()])
+        return {call: outcome for group in outcomes for call, outcome in group.items()}
+
+    async def _load_all(self, wants: Sequence[Want]) -> dict[Want, Rows | Exception]:
+        plan = await self._prepare(self._choose, wants)
+        groups = _grouped(wants, group_of)
+        outcomes = await asyncio.gather(*[self._load(plan, key, group) for key, group in groups.items()])
+        return {one: outcome for group in outcomes for one, outcome in group.items()}
+
+    def _spare_record(self, call: RecordCall) -> tuple[bool, Record | Exception | None]:
+        return self.reading.spares.find(call.rows, call.id)
+
+    def _spare_rows(self, one: Want) -> tuple[bool, Rows | Exception]:
+        rows = self._spare_windows.at_once(one)
+        return rows is not None, rows or Rows()
+
     async def _look_up(
         self, plan: Plan, key: GroupKey, calls: Sequence[RecordCall]
     ) -> dict[RecordCall, Record | Exception | None]:
@@ -198,11 +219,20 @@ class Access:
             return None
         return too_many_calls(offers.needed + self._allowance.used, self._allowance.limit)
 
+    async def _count_all(self, wants: Sequence[Want]) -> dict[Want, int | Exception | None]:
+        return await _each({one: self._count(one) for one in wants})
+
+    def _spare_count(self, one: Want) -> tuple[bool, int | Exception | None]:
+        size = self._known_size(self.reading.spares, one)
+        return size is not None, size
+
+    @staticmethod
+    def _known_size(view: View, one: Want) -> int | None:
+        whole = view.whole(one.list_key)
+        return None if whole is None else len(whole)
+
     async def _count(self, one: Want) -> int | None:
-        """Return the size of a whole collection."""
-        whole = self._view.whole(one.list_key)
-        if whole is not None:
-            return len(whole)
+        """Ask for the size of a whole collection."""
         call = CountCall(one.relation.rows, one.selection.role)
         step = Step(_named(one.relation.rows, one.selection.role), 1, "count", "it was asked for", Cost(1))
         with self.trace.step(step, self._allowance) as part:
@@ -236,6 +266,13 @@ def too_many_calls(estimate: int, limit: int) -> QueryTooComplex:
 
 def _named(rows: Resource, role: str | None) -> str:
     return f"{rows.name} ({role})" if role else rows.name
+
+
+def _grouped(keys: Iterable[K], group: Callable[[K], GroupKey]) -> dict[GroupKey, list[K]]:
+    groups: dict[GroupKey, list[K]] = {}
+    for key in keys:
+        groups.setdefault(group(key), []).append(key)
+    return groups
 
 
 async def _each(work: Mapping[K, Coroutine[Any, Any, V]]) -> dict[K, V | Exception]:

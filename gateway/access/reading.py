@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.access.source import Source
 from gateway.cache.freshness import Age
@@ -13,13 +14,20 @@ from gateway.clever.allowance import Allowance
 from gateway.errors import DeadlineExceeded, GatewayError, UpstreamError
 from gateway.identity import Tenant
 
+_CANNOT_BE_ASKED = (UpstreamError, DeadlineExceeded)
 # Where something older is at hand, Clever has this long to give something newer.
 _PATIENCE_S = 2.0
 REFRESHING = "REFRESHING"
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 
 class Reading:
-    """What one request has read, and how much of it came from memory, and how old that was."""
+    """What one request has read, and how much of it came from memory, and how old that was.
+
+    `view` is what may be used, `spares` also what may be used for want of anything newer.
+    """
 
     def __init__(self, source: Source, tenant: Tenant, allowance: Allowance, *, refresh: bool = False) -> None:
         self._source = source
@@ -38,6 +46,16 @@ class Reading:
             on_used=self._used,
             on_grown=source.resize,
         )
+        self.spares = View(
+            source.roster(tenant),
+            source.lifetimes,
+            self.view.began,
+            worst=Age.SPARE,
+            on_used=lambda entry, _age: self._looked_at.append(entry),
+            on_grown=source.resize,
+        )
+        self._looked_at: list[Entry] = []
+        self._has_spares: bool | None = None
 
     @property
     def stale(self) -> dict[str, Any] | None:
@@ -74,22 +92,77 @@ class Reading:
         self.view.pin(entry)
         return entry
 
-    def keep(self, entry: Entry, pages: list[Key]) -> None:
+    def keep(self, entry: Entry, pages: Sequence[Entry]) -> None:
         """Use a list put together of pages from now on, and remember it in their place."""
         self.view.pin(entry)
         self._source.keep(self._tenant, entry, pages)
 
+    async def or_spare(
+        self,
+        keys: Sequence[K],
+        work: Callable[[Sequence[K]], Awaitable[dict[K, V]]],
+        spare_of: Callable[[K], tuple[bool, V]],
+    ) -> dict[K, V]:
+        """Load what keys stand for; where Clever cannot be asked, what `spare_of` knows stands in.
+
+        A list may be known whose pages are asked for, or a collection that has a record.
+        """
+        spare = self._spare(keys, spare_of)
+        try:
+            async with asyncio.timeout(_PATIENCE_S if len(spare) == len(keys) and not self._refresh else None):
+                found = await work(keys)
+        except TimeoutError:
+            if self._may_not_spare():
+                return await work(keys)
+            self._note_spares(REFRESHING)
+            return spare
+        failed = {key: outcome for key, outcome in found.items() if isinstance(outcome, _CANNOT_BE_ASKED)}
+        for key in failed.keys() & spare.keys() if not self._may_not_spare() else ():
+            self._note_spares(str(failed[key].code))
+            found[key] = spare[key]
+        return found
+
+    def _spare(self, keys: Sequence[K], spare_of: Callable[[K], tuple[bool, V]]) -> dict[K, V]:
+        if self._has_spares is None:
+            self._has_spares = self.view.has_spares()
+        found = {key: spare_of(key) for key in keys} if self._has_spares else {}
+        return {key: value for key, (known, value) in found.items() if known}
+
+    def _may_not_spare(self) -> bool:
+        return self._source.forgot(self._tenant, self.view.began)
+
+    def _note_spares(self, reason: str) -> None:
+        """Note that what the other view has looked at was used."""
+        for entry in self._looked_at:
+            if self.view.age(entry) > Age.FRESH:
+                self._note_stale(entry, reason)
+            self._count(entry)
+        self._looked_at.clear()
+
     async def _newer(self, key: Key, allowance: Allowance) -> Entry:
         spare = self.view.spare(key)
         if spare is None:
-            return await self._source.read(self._tenant, key, allowance)
+            return await self._read(key, allowance)
         try:
             async with asyncio.timeout(None if self._refresh else _PATIENCE_S):
-                return await self._source.read(self._tenant, key, allowance)
-        except (UpstreamError, DeadlineExceeded, TimeoutError) as error:
-            self._note_stale(spare, REFRESHING if isinstance(error, TimeoutError) else str(error.code))
-            self._count(spare)
-            return spare
+                return await self._read(key, allowance)
+        except TimeoutError:
+            if self._may_not_spare():
+                return await self._read(key, allowance)
+            self._note_stale(spare, REFRESHING)
+        except _CANNOT_BE_ASKED as error:
+            if self._may_not_spare():
+                raise
+            self._note_stale(spare, str(error.code))
+        self._count(spare)
+        return spare
+
+    async def _read(self, key: Key, allowance: Allowance) -> Entry:
+        entry = await self._source.read(self._tenant, key, allowance)
+        if self._refresh and self.view.age(entry) > Age.USABLE:
+            # Somebody else had begun to read it too long ago.
+            entry = await self._source.read(self._tenant, key, allowance)
+        return entry
 
     def _used(self, entry: Entry, age: Age) -> None:
         self._count(entry)

@@ -9,6 +9,7 @@ from gateway.access.reading import Reading
 from gateway.access.wants import Rows, Want, Window, candidates, cut
 from gateway.cache.rows import DecodedRows
 from gateway.cache.shelf import Entry
+from gateway.cache.view import View
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import LAST, MAX_LIMIT, RecordCall, first_page
 from gateway.clever.catalogue import Resource
@@ -20,9 +21,9 @@ from gateway.clever.values import is_id
 class Windows:
     """Loads windows for one request, at once from what is known or with the calls that their path takes."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, view: View | None = None) -> None:
         self._reading = reading
-        self._view = reading.view
+        self._view = view or reading.view
 
     def at_once(self, one: Want) -> Rows | None:
         """Return the rows of a want if what is known tells them all."""
@@ -109,7 +110,7 @@ class Windows:
         if not more and window.after is None and window.before is None:
             entry = Entry(one.list_key, one.relation.rows, min(page.at for page in pages), DecodedRows(tuple(found)))
             entry.missing = any(page.missing for page in pages)
-            self._reading.keep(entry, [page.key for page in pages])
+            self._reading.keep(entry, pages)
         rows = cut(found, window)
         if window.backward:
             return Rows(rows.records, rows.has_next, more or rows.has_previous)
