@@ -94,7 +94,7 @@ class Source:
     async def check(self, tenant: Tenant, allowance: Allowance) -> None:
         """Make sure that what is remembered may be given out. Raises Unauthenticated where the token is refused."""
         if self.shelf is not None:
-            await self._trust.check(tenant, allowance, remembers=bool(self.shelf.roster(tenant).entries))
+            await self._trust.check(tenant, allowance, remembers=self._remembers(tenant))
 
     def forgot(self, tenant: Tenant, since: float) -> bool:
         """Say whether what was remembered of a tenant has been dropped since then because of its token."""
@@ -189,9 +189,9 @@ class Source:
             statistics.sizes[relation.rows, selection.role] = len(entry.rows)
         return entry
 
-    def _remembers(self, tenant: Tenant, rows: Resource) -> bool:
+    def _remembers(self, tenant: Tenant, rows: Resource | None = None) -> bool:
         entries = self.roster(tenant).entries.values()
-        return any(known.resource is rows and not known.missing for known in entries)
+        return any(not known.missing and rows in (None, known.resource) for known in entries)
 
     def _refreshed(self, tenant: Tenant) -> None:
         self._refreshing[tenant] -= 1
