@@ -170,6 +170,7 @@ class RowsBuilder:
         self._decoded: list[Record] = []
         self._firsts: list[str] = []
         self._blocks: list[bytes] = []
+        self._strays: list[Record] = []
         self._count = 0
         self._last = ""
 
@@ -181,14 +182,23 @@ class RowsBuilder:
 
     def build(self) -> HeldRows:
         """Return the rows of all pages, without repeats."""
-        if not self._blocks:
-            return DecodedRows(ascending(self._decoded))
+        return self.packed() if self._blocks else DecodedRows(ascending(self._decoded))
+
+    def packed(self) -> PackedRows:
+        """Return the rows of all pages, without repeats, packed however few they are."""
         self._pack(everything=True)
-        return PackedRows(self._kind, self._firsts, self._blocks, self._count)
+        rows = PackedRows(self._kind, self._firsts, self._blocks, self._count)
+        opened = rows.open()
+        late = [record for record in self._strays if opened.find(record.id) is None]
+        # Clever's pages are in order; those that are not have to be put in order once more.
+        return packed(self._kind, DecodedRows(ascending([*opened, *late]))) if late else rows
 
     def _pack(self, *, everything: bool) -> None:
-        """Pack full blocks; rows that do not lie behind those packed before are repeats."""
-        rows = [record for record in ascending(self._decoded) if record.id > self._last]
+        """Pack full blocks; rows that do not lie behind those packed before are repeats, or out of order."""
+        found = ascending(self._decoded)
+        rows = [record for record in found if record.id > self._last]
+        if len(rows) < len(found):
+            self._strays.extend(record for record in found if record.id <= self._last)
         end = len(rows) if everything else len(rows) - len(rows) % BLOCK
         for start in range(0, end, BLOCK):
             block = rows[start : min(start + BLOCK, end)]
@@ -204,11 +214,7 @@ def packed(kind: type[Record], rows: DecodedRows) -> PackedRows:
     """Return the same rows packed."""
     builder = RowsBuilder(kind, most_decoded=-1)
     builder.add(rows.records)
-    if not rows.records:
-        return PackedRows(kind, (), (), 0)
-    built = builder.build()
-    assert isinstance(built, PackedRows)  # noqa: S101 - for the type checker: whatever is added is packed
-    return built
+    return builder.packed()
 
 
 def weight(records: Sequence[Record]) -> int:

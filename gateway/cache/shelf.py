@@ -8,12 +8,11 @@ packed before anything is given up.
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from itertools import chain
 from weakref import WeakValueDictionary
 
 from gateway.cache.rows import EMPTY, DecodedRows, HeldRows, packed
 from gateway.clever.calls import CountCall, ListCall, RecordCall
-from gateway.clever.catalogue import Relation, Resource, Selection
+from gateway.clever.catalogue import COLLECTIONS, Relation, Resource, Selection
 from gateway.identity import Tenant
 
 # A list known whole: relation, parent's id (None for a whole collection), selection.
@@ -54,8 +53,8 @@ class Entry:
 
     @property
     def is_collection(self) -> bool:
-        """Say whether this is a whole collection, or the part of a role."""
-        return isinstance(self.key, tuple) and self.key[1] is None
+        """Say whether this is a whole collection, or the part of a role; the one district is found by its place."""
+        return isinstance(self.key, tuple) and self.key[1] is None and self.resource in COLLECTIONS
 
     @property
     def bytes(self) -> int:
@@ -107,6 +106,8 @@ class Shelf:
         self._back: OrderedDict[Entry, Tenant] = OrderedDict()
         self._sizes: dict[Entry, int] = {}
         self._back_bytes = 0
+        # Those worth packing, and those that are being packed.
+        self._large: dict[Entry, None] = {}
         self._packing: dict[Entry, asyncio.Task[None]] = {}
         self.bytes = 0
         self.evicted = 0
@@ -134,6 +135,8 @@ class Shelf:
         self._front[entry] = tenant
         self._sizes[entry] = entry.bytes
         self.bytes += entry.bytes
+        if isinstance(entry.rows, DecodedRows) and entry.rows.bytes > _WORTH_PACKING:
+            self._large[entry] = None
         if in_back:
             self.touch(entry)
         self._make_room()
@@ -184,34 +187,44 @@ class Shelf:
             self._front[least] = tenant
 
     def _make_room(self) -> None:
-        """Pack what is used least, and where that is not enough give it up."""
+        """Pack what is used least, and where that is not enough give it up; the back row when the front is empty."""
         excess = self.bytes - self._capacity
-        if excess <= 0:
-            return
         dropped: list[Entry] = []
-        for entry in chain(self._front, self._back):
-            packs = entry in self._packing
-            if not packs and isinstance(entry.rows, DecodedRows) and entry.rows.bytes > _WORTH_PACKING:
-                packs = True
-                self._packing[entry] = asyncio.create_task(self._pack(entry))
-            if not packs:
-                dropped.append(entry)
-            # A packed list keeps a twelfth; a quarter is left to doubt.
-            excess -= self._sizes[entry] * 3 // 4 if packs else self._sizes[entry]
+        for row in (self._front, self._back):
             if excess <= 0:
                 break
+            for entry in [entry for entry in self._large if entry in row]:
+                if excess > 0:
+                    excess -= self._gain(entry)
+                    if entry not in self._packing:
+                        self._packing[entry] = asyncio.create_task(self._pack(entry))
+            for entry in row:
+                if excess <= 0:
+                    break
+                dropped.append(entry)
+                excess -= self._sizes[entry] - (self._gain(entry) if entry in self._packing else 0)
         for entry in dropped:
             self._drop(entry)
         self.evicted += len(dropped)
+
+    def _gain(self, entry: Entry) -> int:
+        """Return the bytes that packing an entry sets free: it keeps a twelfth, and a quarter is left to doubt."""
+        return self._sizes[entry] * 3 // 4
 
     async def _pack(self, entry: Entry) -> None:
         """Pack an entry's rows, in a thread because compressing takes a while."""
         try:
             rows = entry.rows
             if isinstance(rows, DecodedRows):
-                smaller = await asyncio.to_thread(packed, entry.resource.record, rows)
+                try:
+                    smaller = await asyncio.to_thread(packed, entry.resource.record, rows)
+                except Exception:
+                    # Its room is counted on.
+                    self._drop(entry)
+                    raise
                 if entry in self._sizes:
                     entry.rows = smaller
+                    self._large.pop(entry, None)
                     self.resize(entry)
         finally:
             del self._packing[entry]
@@ -229,6 +242,7 @@ class Shelf:
     def _forget(self, entry: Entry) -> None:
         """Take an entry out of the rows of the shelf."""
         self._front.pop(entry, None)
+        self._large.pop(entry, None)
         size = self._sizes.pop(entry)
         self.bytes -= size
         if self._back.pop(entry, None) is not None:
