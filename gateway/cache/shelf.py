@@ -27,9 +27,10 @@ _WORTH_PACKING = 64 * 1024
 # What an entry and its places in the shelf's dictionaries take besides its rows.
 _ENTRY_BYTES = 600
 _ROW_PLACE_BYTES = 160
-# What an index takes for a parent and for each of its rows, whose ids are strings of its own at worst.
+# What an index takes for a parent, for each of its rows, and for each id that is one of them, at worst its own string.
 _PARENT_BYTES = 250
-_TARGET_BYTES = 20
+_TARGET_BYTES = 8
+_TARGET_ID_BYTES = 73
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +50,8 @@ class Entry:
     def add_index(self, relation: Relation, selection: Selection, index: Index) -> None:
         """Keep an index over these rows with them."""
         self.indexes[relation, selection] = index
+        distinct = len(set().union(*index.values()))
+        self.index_bytes += distinct * _TARGET_ID_BYTES
         self.index_bytes += sum(_PARENT_BYTES + _TARGET_BYTES * len(ids) for ids in index.values())
 
     @property

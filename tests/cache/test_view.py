@@ -60,7 +60,8 @@ def test_a_view_of_spares_shows_what_is_past_its_time() -> None:
 
 
 def test_an_index_over_packed_rows_is_that_over_decoded_ones() -> None:
-    rows = DecodedRows(tuple(Section(id=an_id(6, n), school=(NORTH, an_id(2, n % 5))[n % 2]) for n in range(1, 700)))
+    sections = [Section(id=an_id(6, n), school=(NORTH, an_id(2, n % 5))[n % 2]) for n in range(1, 700)]
+    rows = DecodedRows(tuple(sections))
     key = collection_key(SECTIONS, None)
     found = []
     for held in (rows, packed(Section, rows)):
@@ -71,4 +72,4 @@ def test_an_index_over_packed_rows_is_that_over_decoded_ones() -> None:
         assert entry.index_bytes > 0
         assert view(roster).find(SECTIONS, an_id(6, 5))[1] == rows.records[4]
     assert found[0] == found[1]
-    assert found[0][1] == sorted(row.id for row in rows.records if row.school == NORTH)
+    assert found[0][1] == sorted(row.id for row in sections if row.school == NORTH)
