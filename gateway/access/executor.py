@@ -6,30 +6,29 @@ memory, and the answer says so.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from gateway.access.costs import Cost, pages
 from gateway.access.offers import Offers
 from gateway.access.planner import GroupKey, Path, Plan, choose, choose_look_ups, group_of
-from gateway.access.reading import REFRESHING, Reading
+from gateway.access.reading import Reading
 from gateway.access.source import Source
 from gateway.access.trace import Step, Trace
 from gateway.access.wants import Rows, Want, counted
 from gateway.access.windows import Windows, whole_window
 from gateway.cache.shelf import Key, ListKey
+from gateway.cache.view import View
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import CountCall, RecordCall
 from gateway.clever.catalogue import Relation, Resource
 from gateway.clever.records import Record
 from gateway.clever.values import is_id
-from gateway.errors import DeadlineExceeded, GatewayError, QueryTooComplex, UpstreamError
+from gateway.errors import GatewayError, QueryTooComplex
 from gateway.identity import Tenant
 
 _SHARE_FOR_READING_AHEAD = 1 / 3
-# Where something older is at hand, Clever has this long to give something newer.
-_PATIENCE_S = 2.0
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -52,9 +51,8 @@ class Access:
         self.trace = trace or Trace()
         self.used = False
         self._view = self.reading.view
-        self._windows = Windows(self.reading, self.reading.view)
-        self._spare_windows = Windows(self.reading, self.reading.spare)
-        self._refresh = refresh
+        self._windows = Windows(self.reading)
+        self._spare_windows = Windows(self.reading, self.reading.spares)
         self._allowance = allowance
         self._choose = planner
         self._source = source
@@ -73,7 +71,7 @@ class Access:
                 missing.append(call)
         self._trace_known(f"{call.rows.name} by id" for call in found)
         if missing:
-            found |= await self._or_spare(missing, self._look_up, self._spare_record)
+            found |= await self.reading.or_spare(missing, self._look_all_up, self._spare_record)
         return found
 
     async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
@@ -89,7 +87,7 @@ class Access:
                 found[one] = rows
         self._trace_known(one.relation.name for one in found)
         if missing:
-            found |= await self._or_spare(missing, self._load, self._spare_rows)
+            found |= await self.reading.or_spare(missing, self._load_all, self._spare_rows)
         return found
 
     async def totals(self, wants: Sequence[Want]) -> Mapping[Want, int | Exception | None]:
@@ -97,18 +95,22 @@ class Access:
         await self._begin()
         found: dict[Want, int | Exception | None] = {}
         countable = [one for one in wants if counted(one.relation)]
+        uncounted = [one for one in countable if not self._view.has_list(one.list_key)]
         whole = {one: whole_window(one) for one in wants if not counted(one.relation)}
         loaded, counts = await asyncio.gather(
-            self.rows(list(dict.fromkeys(whole.values()))), self._or_spare(countable, self._count, self._spare_count)
+            self.rows(list(dict.fromkeys(whole.values()))),
+            self.reading.or_spare(uncounted, self._count_all, self._spare_count),
         )
-        found |= counts
+        found |= counts | {one: self._known_size(self._view, one) for one in countable if one not in counts}
         for one, asked in whole.items():
             outcome = loaded[asked]
             if isinstance(outcome, Exception):
                 found[one] = outcome
             else:
-                rows = self._view.whole(one.list_key)
-                found[one] = len(outcome.records) if rows is None else len(rows)
+                known = self._known_size(self._view, one)
+                if known is None and outcome.has_next:
+                    known = self._known_size(self.reading.spares, one)
+                found[one] = len(outcome.records) if known is None else known
         return {one: None if isinstance(total, QueryTooComplex) else total for one, total in found.items()}
 
     def report(self) -> dict[str, Any]:
@@ -173,80 +175,42 @@ class Access:
             if entry.missing:
                 self._view.refused.add(key)
 
-    async def _or_spare(
-        self,
-        asked: Sequence[K],
-        load: Callable[[Sequence[K]], Awaitable[Mapping[K, V | Exception]]],
-        spare: Callable[[K], "tuple[bool, V]"],
-    ) -> dict[K, V | Exception]:
-        """Load what is asked; what fails, or takes long though all is at hand, is taken from what is past its time."""
-        spares: dict[K, V] = {}
-        for key in asked:
-            known, value = spare(key)
-            if known:
-                spares[key] = value
-        hurried = len(spares) == len(asked) and not self._refresh
-        found: dict[K, V | Exception] = {}
-        reason = REFRESHING
-        try:
-            async with asyncio.timeout(_PATIENCE_S if hurried else None):
-                found |= await load(asked)
-        except TimeoutError:
-            # What was begun goes on, and the next request finds it.
-            pass
-        for key in spares:
-            outcome = found.get(key)
-            if key not in found or isinstance(outcome, UpstreamError | DeadlineExceeded):
-                found[key] = spares[key]
-                reason = outcome.code if isinstance(outcome, GatewayError) else reason
-                self.reading.note_spare(reason)
-        return found
+    async def _look_all_up(self, calls: Sequence[RecordCall]) -> dict[RecordCall, Record | Exception | None]:
+        plan = await self._prepare(choose_look_ups, calls)
+        groups = _grouped(calls, lambda call: (call.rows, call.role))
+        outcomes = await asyncio.gather(*[self._look_up(plan, key, group) for key, group in groups.items()])
+        return {call: outcome for group in outcomes for call, outcome in group.items()}
 
-    def _spare_record(self, call: RecordCall) -> "tuple[bool, Record | None]":
-        return self.reading.spare.find(call.rows, call.id)
+    async def _load_all(self, wants: Sequence[Want]) -> dict[Want, Rows | Exception]:
+        plan = await self._prepare(self._choose, wants)
+        groups = _grouped(wants, group_of)
+        outcomes = await asyncio.gather(*[self._load(plan, key, group) for key, group in groups.items()])
+        return {one: outcome for group in outcomes for one, outcome in group.items()}
 
-    def _spare_rows(self, one: Want) -> "tuple[bool, Rows]":
+    def _spare_record(self, call: RecordCall) -> tuple[bool, Record | Exception | None]:
+        return self.reading.spares.find(call.rows, call.id)
+
+    def _spare_rows(self, one: Want) -> tuple[bool, Rows | Exception]:
         rows = self._spare_windows.at_once(one)
         return rows is not None, rows or Rows()
 
-    def _spare_count(self, one: Want) -> "tuple[bool, int | None]":
-        size = self.reading.spare.size(one.relation.rows, one.selection.role)
-        return size is not None, size
+    async def _look_up(
+        self, plan: Plan, key: GroupKey, calls: Sequence[RecordCall]
+    ) -> dict[RecordCall, Record | Exception | None]:
+        if (error := self._too_complex(plan, key)) is not None:
+            return dict.fromkeys(calls, error)
+        with self._step(plan, key, len(calls), "look-ups") as part:
+            return await _each({call: self._windows.record(call, part) for call in calls})
 
-    async def _look_up(self, calls: Sequence[RecordCall]) -> dict[RecordCall, Record | Exception | None]:
-        plan = await self._prepare(choose_look_ups, calls)
-        groups: dict[GroupKey, list[RecordCall]] = {}
-        for call in calls:
-            groups.setdefault((call.rows, call.role), []).append(call)
-
-        async def look_up(key: GroupKey, group: Sequence[RecordCall]) -> dict[RecordCall, Record | Exception | None]:
-            if (error := self._too_complex(plan, key)) is not None:
-                return dict.fromkeys(group, error)
-            with self._step(plan, key, len(group), "look-ups") as part:
-                return await _each({call: self._windows.record(call, part) for call in group})
-
-        return _merged(await asyncio.gather(*[look_up(key, group) for key, group in groups.items()]))
-
-    async def _load(self, wants: Sequence[Want]) -> dict[Want, Rows | Exception]:
-        plan = await self._prepare(self._choose, wants)
-        groups: dict[GroupKey, list[Want]] = {}
-        for one in wants:
-            groups.setdefault(group_of(one), []).append(one)
-
-        async def load(key: GroupKey, group: Sequence[Want]) -> dict[Want, Rows | Exception]:
-            if (error := self._too_complex(plan, key)) is not None:
-                return dict.fromkeys(group, error)
-            paths = {plan.paths[one] for one in group}
-            path = "links" if Path.LINK in paths else "look-ups" if Path.REFERENCES in paths else "memory"
-            with self._step(plan, key, len(group), path) as part:
-                known = {one: rows for one in group if (rows := self._windows.at_once(one)) is not None}
-                rest = [one for one in group if one not in known]
-                return known | await _each({one: self._windows.load(one, plan.paths[one], part) for one in rest})
-
-        return _merged(await asyncio.gather(*[load(key, group) for key, group in groups.items()]))
-
-    async def _count(self, wants: Sequence[Want]) -> dict[Want, int | Exception | None]:
-        return await _each({one: self._size(one) for one in wants})
+    async def _load(self, plan: Plan, key: GroupKey, wants: Sequence[Want]) -> dict[Want, Rows | Exception]:
+        if (error := self._too_complex(plan, key)) is not None:
+            return dict.fromkeys(wants, error)
+        paths = {plan.paths[one] for one in wants}
+        path = "links" if Path.LINK in paths else "look-ups" if Path.REFERENCES in paths else "memory"
+        with self._step(plan, key, len(wants), path) as part:
+            known = {one: rows for one in wants if (rows := self._windows.at_once(one)) is not None}
+            rest = [one for one in wants if one not in known]
+            return known | await _each({one: self._windows.load(one, plan.paths[one], part) for one in rest})
 
     def _too_complex(self, plan: Plan, key: GroupKey) -> QueryTooComplex | None:
         """Return the error of a group whose cheapest way takes more calls than the request has left."""
@@ -255,11 +219,20 @@ class Access:
             return None
         return too_many_calls(offers.needed + self._allowance.used, self._allowance.limit)
 
-    async def _size(self, one: Want) -> int | None:
-        """Return the size of a whole collection."""
-        whole = self._view.whole(one.list_key)
-        if whole is not None:
-            return len(whole)
+    async def _count_all(self, wants: Sequence[Want]) -> dict[Want, int | Exception | None]:
+        return await _each({one: self._count(one) for one in wants})
+
+    def _spare_count(self, one: Want) -> tuple[bool, int | Exception | None]:
+        size = self._known_size(self.reading.spares, one)
+        return size is not None, size
+
+    @staticmethod
+    def _known_size(view: View, one: Want) -> int | None:
+        whole = view.whole(one.list_key)
+        return None if whole is None else len(whole)
+
+    async def _count(self, one: Want) -> int | None:
+        """Ask for the size of a whole collection."""
         call = CountCall(one.relation.rows, one.selection.role)
         step = Step(_named(one.relation.rows, one.selection.role), 1, "count", "it was asked for", Cost(1))
         with self.trace.step(step, self._allowance) as part:
@@ -295,8 +268,11 @@ def _named(rows: Resource, role: str | None) -> str:
     return f"{rows.name} ({role})" if role else rows.name
 
 
-def _merged(parts: Iterable[Mapping[K, V]]) -> dict[K, V]:
-    return {key: value for part in parts for key, value in part.items()}
+def _grouped(keys: Iterable[K], group: Callable[[K], GroupKey]) -> dict[GroupKey, list[K]]:
+    groups: dict[GroupKey, list[K]] = {}
+    for key in keys:
+        groups.setdefault(group(key), []).append(key)
+    return groups
 
 
 async def _each(work: Mapping[K, Coroutine[Any, Any, V]]) -> dict[K, V | Exception]:

@@ -1,40 +1,60 @@
 """Reading: one request's way to entries, from memory where they may be used, else from Clever."""
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.access.source import Source
 from gateway.cache.freshness import Age
 from gateway.cache.shelf import Entry, Key
 from gateway.cache.view import View
 from gateway.clever.allowance import Allowance
-from gateway.errors import GatewayError
+from gateway.errors import DeadlineExceeded, GatewayError, UpstreamError
 from gateway.identity import Tenant
 
+_CANNOT_BE_ASKED = (UpstreamError, DeadlineExceeded)
+# Where something older is at hand, Clever has this long to give something newer.
+_PATIENCE_S = 2.0
 REFRESHING = "REFRESHING"
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Reading:
     """What one request has read, and how much of it came from memory, and how old that was.
 
-    `view` shows what may be used, `spare` what is past its time, too, for want of anything newer.
+    `view` is what may be used, `spares` also what may be used for want of anything newer.
     """
 
     def __init__(self, source: Source, tenant: Tenant, allowance: Allowance, *, refresh: bool = False) -> None:
         self._source = source
         self._tenant = tenant
         self._allowance = allowance
+        self._refresh = refresh
         self._failures: dict[Key, GatewayError] = {}
         self._oldest: float | None = None
-        self._oldest_spare: float | None = None
         self._reason = REFRESHING
         self.cached = 0
-        roster, now = source.roster(tenant), source.clock()
-        self.view = View(roster, source.lifetimes, now, refresh=refresh, on_used=self._used, on_grown=source.resize)
-        self.spare = View(
-            roster, source.lifetimes, now, worst=Age.SPARE, on_used=self._looked_at, on_grown=source.resize
+        self.view = View(
+            source.roster(tenant),
+            source.lifetimes,
+            source.clock(),
+            refresh=refresh,
+            on_used=self._used,
+            on_grown=source.resize,
         )
+        self.spares = View(
+            source.roster(tenant),
+            source.lifetimes,
+            self.view.began,
+            worst=Age.SPARE,
+            on_used=lambda entry, _age: self._looked_at.append(entry),
+            on_grown=source.resize,
+        )
+        self._looked_at: list[Entry] = []
 
     @property
     def stale(self) -> dict[str, Any] | None:
@@ -54,7 +74,7 @@ class Reading:
         await self._source.check(self._tenant, self._allowance)
 
     async def entry(self, key: Key, allowance: Allowance) -> Entry:
-        """Return what a key names: what may be used of memory, else what Clever says.
+        """Return what a key names: what may be used of memory, else what Clever says, else what memory has to spare.
 
         Raises as Source.read does; what failed once fails the same way for the whole request.
         """
@@ -64,34 +84,95 @@ class Reading:
         if key in self._failures:
             raise self._failures[key]
         try:
-            entry = await self._source.read(self._tenant, key, allowance)
+            entry = await self._newer(key, allowance)
         except GatewayError as error:
             self._failures[key] = error
             raise
         self.view.pin(entry)
         return entry
 
-    def keep(self, entry: Entry, pages: list[Key]) -> None:
+    def keep(self, entry: Entry, pages: Sequence[Entry]) -> None:
         """Use a list put together of pages from now on, and remember it in their place."""
         self.view.pin(entry)
         self._source.keep(self._tenant, entry, pages)
 
-    def note_spare(self, reason: str) -> None:
-        """Note that what was past its time has been used, and why."""
-        if self._oldest_spare is not None:
-            self._note_stale(self._oldest_spare)
-            self._reason = reason
+    async def or_spare(
+        self,
+        keys: Sequence[K],
+        work: Callable[[Sequence[K]], Awaitable[dict[K, V]]],
+        spare_of: Callable[[K], tuple[bool, V]],
+    ) -> dict[K, V]:
+        """Load what keys stand for; where Clever cannot be asked, what `spare_of` knows stands in.
+
+        A list may be known whose pages are asked for, or a collection that has a record.
+        """
+        spare = self._spare(keys, spare_of)
+        try:
+            async with asyncio.timeout(_PATIENCE_S if len(spare) == len(keys) and not self._refresh else None):
+                found = await work(keys)
+        except TimeoutError:
+            if self._may_not_spare():
+                return await work(keys)
+            self._note_spares(REFRESHING)
+            return spare
+        failed = {key: outcome for key, outcome in found.items() if isinstance(outcome, _CANNOT_BE_ASKED)}
+        for key in failed.keys() & spare.keys() if not self._may_not_spare() else ():
+            self._note_spares(str(failed[key].code))
+            found[key] = spare[key]
+        return found
+
+    def _spare(self, keys: Sequence[K], spare_of: Callable[[K], tuple[bool, V]]) -> dict[K, V]:
+        found = {key: spare_of(key) for key in keys}
+        return {key: value for key, (known, value) in found.items() if known}
+
+    def _may_not_spare(self) -> bool:
+        return self._source.forgot(self._tenant, self.view.began)
+
+    def _note_spares(self, reason: str) -> None:
+        """Note that what the other view has looked at was used."""
+        for entry in self._looked_at:
+            if self.view.age(entry) > Age.FRESH:
+                self._note_stale(entry, reason)
+            self._count(entry)
+        self._looked_at.clear()
+
+    async def _newer(self, key: Key, allowance: Allowance) -> Entry:
+        spare = self.view.spare(key)
+        if spare is None:
+            return await self._read(key, allowance)
+        try:
+            async with asyncio.timeout(None if self._refresh else _PATIENCE_S):
+                return await self._read(key, allowance)
+        except TimeoutError:
+            if self._may_not_spare():
+                return await self._read(key, allowance)
+            self._note_stale(spare, REFRESHING)
+        except _CANNOT_BE_ASKED as error:
+            if self._may_not_spare():
+                raise
+            self._note_stale(spare, str(error.code))
+        self._count(spare)
+        return spare
+
+    async def _read(self, key: Key, allowance: Allowance) -> Entry:
+        entry = await self._source.read(self._tenant, key, allowance)
+        if self._refresh and self.view.age(entry) > Age.USABLE:
+            # Somebody else had begun to read it too long ago.
+            entry = await self._source.read(self._tenant, key, allowance)
+        return entry
 
     def _used(self, entry: Entry, age: Age) -> None:
-        self.cached += 1
-        self._source.touch(entry)
+        self._count(entry)
         if age is Age.USABLE:
-            self._note_stale(entry.at)
+            self._note_stale(entry, REFRESHING)
             self._source.refresh(self._tenant, entry.key)
 
-    def _looked_at(self, entry: Entry, age: Age) -> None:
-        if age > Age.FRESH and (self._oldest_spare is None or entry.at < self._oldest_spare):
-            self._oldest_spare = entry.at
+    def _count(self, entry: Entry) -> None:
+        self.cached += 1
+        self._source.touch(entry)
 
-    def _note_stale(self, at: float) -> None:
-        self._oldest = at if self._oldest is None else min(self._oldest, at)
+    def _note_stale(self, entry: Entry, reason: str) -> None:
+        if self._oldest is None or entry.at < self._oldest:
+            self._oldest = entry.at
+        if reason != REFRESHING:
+            self._reason = reason

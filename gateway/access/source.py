@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 from gateway.access.costs import REUSED
@@ -49,6 +49,7 @@ class Source:
         self._flights = Flights()
         self._trust = Trust(client, self._flights, self._forget, recheck_s=recheck_s, clock=clock)
         self._statistics: OrderedDict[Tenant, Statistics] = OrderedDict()
+        self._refreshing: Counter[Tenant] = Counter()
 
     async def aclose(self) -> None:
         """Stop what is still being read."""
@@ -70,14 +71,14 @@ class Source:
         found.minute_left = self.client.calls_left(tenant)
         return found
 
-    def keep(self, tenant: Tenant, entry: Entry, pages: Iterable[Key]) -> None:
+    def keep(self, tenant: Tenant, entry: Entry, pages: Sequence[Entry]) -> None:
         """Remember a list in place of the pages that it was put together of."""
         if self.shelf is not None:
-            roster = self.shelf.roster(tenant)
-            # What is gone from the shelf by now was dropped for a reason.
-            if all(key in roster.entries for key in pages):
-                for key in pages:
-                    self.shelf.drop(tenant, key)
+            entries = self.shelf.roster(tenant).entries
+            # What is gone from the shelf by now was dropped for a reason, or there is something newer.
+            if all(entries.get(page.key) is page for page in pages):
+                for page in pages:
+                    self.shelf.drop(tenant, page.key)
                 self.shelf.put(tenant, entry)
 
     def touch(self, entry: Entry) -> None:
@@ -93,7 +94,11 @@ class Source:
     async def check(self, tenant: Tenant, allowance: Allowance) -> None:
         """Make sure that what is remembered may be given out. Raises Unauthenticated where the token is refused."""
         if self.shelf is not None:
-            await self._trust.check(tenant, allowance)
+            await self._trust.check(tenant, allowance, remembers=self._remembers(tenant))
+
+    def forgot(self, tenant: Tenant, since: float) -> bool:
+        """Say whether what was remembered of a tenant has been dropped since then because of its token."""
+        return self._trust.forgot(tenant, since)
 
     async def read(self, tenant: Tenant, key: Key, allowance: Allowance) -> Entry:
         """Read from Clever what a key names, or wait for it where that is under way.
@@ -104,20 +109,30 @@ class Source:
 
     def refresh(self, tenant: Tenant, key: Key) -> None:
         """Read what a key names anew, unless that is under way or would take calls that others may need."""
-        if not self._flights.under_way(tenant, key) and self.client.calls_left(tenant) > _LEFT_TO_OTHERS:
-            self._flights.start(tenant, key, self._read(tenant, key, Allowance(_REFRESH_S, _REFRESH_CALLS)))
+        # Those that have just been started have not taken their calls yet.
+        left = self.client.calls_left(tenant) - self._refreshing[tenant]
+        if not self._flights.under_way(tenant, key) and left > _LEFT_TO_OTHERS:
+            self._refreshing[tenant] += 1
+            task = self._flights.start(tenant, key, self._read(tenant, key, Allowance(_REFRESH_S, _REFRESH_CALLS)))
+            task.add_done_callback(lambda _done: self._refreshed(tenant))
 
     async def _read(self, tenant: Tenant, key: Key, allowance: Allowance) -> Entry:
         now = self.clock()
         try:
             entry = await self._load(tenant, key, allowance, now)
+            if entry.missing and _of_collection(key):
+                remembered = self._remembers(tenant, entry.resource)
+                if remembered:
+                    entry = await self._load(tenant, key, allowance, now)
+                if entry.missing:
+                    if remembered:
+                        # Shown before and hidden now, twice: the token has been narrowed.
+                        self._trust.narrow(tenant)
+                    raise no_access(entry.resource)
         except Unauthenticated:
             if self.shelf is not None:
                 await self._trust.doubt(tenant, allowance)
             raise
-        if entry.missing and _of_collection(key):
-            await self._find_out_why_hidden(tenant, entry, allowance)
-            raise no_access(entry.resource)
         if self.shelf is not None and (entry.missing or self._trust.accept(tenant, now)):
             self.shelf.put(tenant, entry)
         return entry
@@ -174,13 +189,14 @@ class Source:
             statistics.sizes[relation.rows, selection.role] = len(entry.rows)
         return entry
 
-    async def _find_out_why_hidden(self, tenant: Tenant, entry: Entry, allowance: Allowance) -> None:
-        """Ask once more for a collection that is remembered and now is not shown; then the token has been narrowed."""
+    def _remembers(self, tenant: Tenant, rows: Resource | None = None) -> bool:
         entries = self.roster(tenant).entries.values()
-        if any(known.resource is entry.resource and not known.missing for known in entries):
-            again = await self._load(tenant, CountCall(entry.resource), allowance, entry.at)
-            if again.missing:
-                self._trust.narrow(tenant)
+        return any(not known.missing and rows in (None, known.resource) for known in entries)
+
+    def _refreshed(self, tenant: Tenant) -> None:
+        self._refreshing[tenant] -= 1
+        if not self._refreshing[tenant]:
+            del self._refreshing[tenant]
 
     def _forget(self, tenant: Tenant) -> None:
         self._statistics.pop(tenant, None)

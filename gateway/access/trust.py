@@ -48,6 +48,10 @@ class Trust:
         self._accepted: OrderedDict[Tenant, float] = OrderedDict()
         self._refused: OrderedDict[Tenant, float] = OrderedDict()
         self._forgotten: OrderedDict[Tenant, float] = OrderedDict()
+        # Tokens of which a call was refused, until it is known whether it was because of the token.
+        self._doubted: OrderedDict[Tenant, None] = OrderedDict()
+        # When it was tried last to ask about a token, and Clever could not be asked.
+        self._in_vain: OrderedDict[Tenant, float] = OrderedDict()
 
     def accept(self, tenant: Tenant, asked_at: float) -> bool:
         """Note that a call sent at `asked_at` was answered; False where the tenant has been forgotten since then."""
@@ -57,19 +61,26 @@ class Trust:
         self._refused.pop(tenant, None)
         return True
 
-    async def check(self, tenant: Tenant, allowance: Allowance) -> None:
-        """Make sure that Clever still accepts a token before anything remembered is given out.
+    def forgot(self, tenant: Tenant, since: float) -> bool:
+        """Say whether a tenant has been forgotten since then, or may have to be."""
+        return tenant in self._doubted or self._forgotten.get(tenant, float("-inf")) >= since
 
-        Raises Unauthenticated where it does not.
+    async def check(self, tenant: Tenant, allowance: Allowance, *, remembers: bool) -> None:
+        """Make sure that Clever still accepts a token before anything remembered, if there is, is given out.
+
+        Raises Unauthenticated where it does not, and why Clever could not be asked where it has refused a call.
         """
         now = self._clock()
-        refused = self._refused.get(tenant)
-        if refused is not None and now - refused < REFUSED_S:
+        if self._refused_lately(tenant, now):
             raise _not_accepted()
-        accepted = self._accepted.get(tenant)
-        if accepted is None or now - accepted < self._recheck_s / 2:
+        if not remembers:
             return
-        if now - accepted < self._recheck_s:
+        doubted = tenant in self._doubted
+        # Of a token that is not in the table nothing is known: it has made room for others.
+        age = now - self._accepted.get(tenant, float("-inf"))
+        if not doubted and age < self._recheck_s / 2:
+            return
+        if not doubted and (age < self._recheck_s or now - self._in_vain.get(tenant, float("-inf")) < REFUSED_S):
             if not self._flights.under_way(tenant, _CHECK):
                 self._flights.start(tenant, _CHECK, self._ask(tenant, Allowance(_CHECK_S, _CHECK_CALLS)))
             return
@@ -80,21 +91,30 @@ class Trust:
             raise
         except GatewayError:
             # Clever cannot be asked: what it said of the token last is the best there is.
-            return
+            if doubted:
+                raise
+            _keep(self._in_vain, tenant, self._clock())
 
     async def doubt(self, tenant: Tenant, allowance: Allowance) -> None:
         """Ask whether it is the token that Clever refused, as a call was; forget the tenant if it is."""
+        if self._refused_lately(tenant, self._clock()):
+            return
+        _keep(self._doubted, tenant, None)
         try:
             await self._flights.share(tenant, _CHECK, lambda: self._ask(tenant, allowance.part(_CHECK_S)), allowance)
         except GatewayError:
-            # Refused, and then it has been forgotten; or not to be found out now, and the next refusal asks again.
+            # Refused, and then it has been forgotten; or not to be found out now, and the next request asks first.
             return
 
     def narrow(self, tenant: Tenant) -> None:
         """Forget a tenant whose token is shown less than before."""
         self._accepted.pop(tenant, None)
+        self._doubted.pop(tenant, None)
         _keep(self._forgotten, tenant, self._clock())
         self._forget(tenant)
+
+    def _refused_lately(self, tenant: Tenant, now: float) -> bool:
+        return now - self._refused.get(tenant, float("-inf")) < REFUSED_S
 
     async def _ask(self, tenant: Tenant, allowance: Allowance) -> None:
         """Ask for the district, the cheapest thing there is, twice where it is refused; then forget the tenant.
@@ -113,6 +133,8 @@ class Trust:
                     raise
             else:
                 if page is not None:
+                    self._doubted.pop(tenant, None)
+                    self._in_vain.pop(tenant, None)
                     self.accept(tenant, asked_at)
                     return
                 if last:

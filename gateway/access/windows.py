@@ -21,9 +21,9 @@ from gateway.clever.values import is_id
 class Windows:
     """Loads windows for one request, at once from what is known or with the calls that their path takes."""
 
-    def __init__(self, reading: Reading, view: View) -> None:
+    def __init__(self, reading: Reading, view: View | None = None) -> None:
         self._reading = reading
-        self._view = view
+        self._view = view or reading.view
 
     def at_once(self, one: Want) -> Rows | None:
         """Return the rows of a want if what is known tells them all."""
@@ -115,7 +115,7 @@ class Windows:
             at = min(page.at for page in walk.pages)
             whole = Entry(one.list_key, one.relation.rows, at, DecodedRows(tuple(walk.found)))
             whole.missing = any(page.missing for page in walk.pages)
-            self._reading.keep(whole, [page.key for page in walk.pages])
+            self._reading.keep(whole, walk.pages)
         return walk.rows()
 
     def _of_held_pages(self, one: Want) -> Rows | None:

@@ -22,7 +22,8 @@ class Flights:
 
     def under_way(self, tenant: Tenant, name: Hashable) -> bool:
         """Say whether there is such work under way."""
-        return (tenant, name) in self._tasks
+        task = self._tasks.get((tenant, name))
+        return task is not None and not task.done()
 
     async def share(
         self, tenant: Tenant, name: Hashable, work: Callable[[], Coroutine[Any, Any, V]], allowance: Allowance
@@ -33,8 +34,9 @@ class Flights:
         """
         while True:
             task = self._tasks.get((tenant, name))
-            own = task is None
-            if task is None:
+            # What is done stays in the table until the loop comes round: its failure must not be met for ever.
+            own = task is None or task.done()
+            if task is None or own:
                 task = self.start(tenant, name, work())
             try:
                 async with asyncio.timeout(allowance.seconds_left):
@@ -45,17 +47,14 @@ class Flights:
             except _OWN_FAILURES:
                 if own:
                     raise
-            except asyncio.CancelledError:
-                current = asyncio.current_task()
-                if own or not task.cancelled() or (current is not None and current.cancelling()):
-                    raise
 
     def start(self, tenant: Tenant, name: Hashable, work: Coroutine[Any, Any, V]) -> "asyncio.Task[V]":
         """Begin something that is not under way; nobody needs to wait for it."""
         task = self._tasks[tenant, name] = asyncio.create_task(work)
 
         def landed(done: "asyncio.Task[V]") -> None:
-            del self._tasks[tenant, name]
+            if self._tasks.get((tenant, name)) is done:
+                del self._tasks[tenant, name]
             if not done.cancelled():
                 # Where nobody waited for it, a failure is nobody's.
                 done.exception()

@@ -8,7 +8,7 @@ unpacking cost about 6 us a record each (`python -m tests.bench.memory`).
 import sys
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -36,6 +36,9 @@ class OpenRows(Protocol):
 
     def find(self, key: str) -> Record | None:
         """Return the row of this id."""
+
+    def __iter__(self) -> Iterator[Record]:
+        """Return all rows by ascending id, one at a time; nothing is kept that was unpacked for it."""
 
     def __len__(self) -> int: ...
 
@@ -72,6 +75,9 @@ class DecodedRows:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
 
     def open(self) -> "DecodedRows":
         """Return itself."""
@@ -126,6 +132,10 @@ class OpenedRows:
     def __len__(self) -> int:
         return self._count
 
+    def __iter__(self) -> Iterator[Record]:
+        for number, block in enumerate(self._records):
+            yield from self._unpacked(number) if block is None else block
+
     @property
     def records(self) -> tuple[Record, ...]:
         """Return all rows by ascending id."""
@@ -144,8 +154,11 @@ class OpenedRows:
     def _block(self, number: int) -> tuple[Record, ...]:
         block = self._records[number]
         if block is None:
-            block = self._records[number] = self._decoder.decode(zlib.decompress(self._blocks[number]))
+            block = self._records[number] = self._unpacked(number)
         return block
+
+    def _unpacked(self, number: int) -> tuple[Record, ...]:
+        return self._decoder.decode(zlib.decompress(self._blocks[number]))
 
 
 class RowsBuilder:
@@ -157,6 +170,7 @@ class RowsBuilder:
         self._decoded: list[Record] = []
         self._firsts: list[str] = []
         self._blocks: list[bytes] = []
+        self._strays: list[Record] = []
         self._count = 0
         self._last = ""
 
@@ -168,14 +182,23 @@ class RowsBuilder:
 
     def build(self) -> HeldRows:
         """Return the rows of all pages, without repeats."""
-        if not self._blocks:
-            return DecodedRows(ascending(self._decoded))
+        return self.packed() if self._blocks else DecodedRows(ascending(self._decoded))
+
+    def packed(self) -> PackedRows:
+        """Return the rows of all pages, without repeats, packed however few they are."""
         self._pack(everything=True)
-        return PackedRows(self._kind, self._firsts, self._blocks, self._count)
+        rows = PackedRows(self._kind, self._firsts, self._blocks, self._count)
+        opened = rows.open()
+        late = [record for record in self._strays if opened.find(record.id) is None]
+        # Clever's pages are in order; those that are not have to be put in order once more.
+        return packed(self._kind, DecodedRows(ascending([*opened, *late]))) if late else rows
 
     def _pack(self, *, everything: bool) -> None:
-        """Pack full blocks; rows that do not lie behind those packed before are repeats."""
-        rows = [record for record in ascending(self._decoded) if record.id > self._last]
+        """Pack full blocks; rows that do not lie behind those packed before are repeats, or out of order."""
+        found = ascending(self._decoded)
+        rows = [record for record in found if record.id > self._last]
+        if len(rows) < len(found):
+            self._strays.extend(record for record in found if record.id <= self._last)
         end = len(rows) if everything else len(rows) - len(rows) % BLOCK
         for start in range(0, end, BLOCK):
             block = rows[start : min(start + BLOCK, end)]
@@ -191,11 +214,7 @@ def packed(kind: type[Record], rows: DecodedRows) -> PackedRows:
     """Return the same rows packed."""
     builder = RowsBuilder(kind, most_decoded=-1)
     builder.add(rows.records)
-    if not rows.records:
-        return PackedRows(kind, (), (), 0)
-    built = builder.build()
-    assert isinstance(built, PackedRows)  # noqa: S101 - for the type checker: whatever is added is packed
-    return built
+    return builder.packed()
 
 
 def weight(records: Sequence[Record]) -> int:

@@ -8,11 +8,11 @@ packed before anything is given up.
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from itertools import chain
+from weakref import WeakValueDictionary
 
 from gateway.cache.rows import EMPTY, DecodedRows, HeldRows, packed
 from gateway.clever.calls import CountCall, ListCall, RecordCall
-from gateway.clever.catalogue import Relation, Resource, Selection
+from gateway.clever.catalogue import COLLECTIONS, Relation, Resource, Selection
 from gateway.identity import Tenant
 
 # A list known whole: relation, parent's id (None for a whole collection), selection.
@@ -27,9 +27,10 @@ _WORTH_PACKING = 64 * 1024
 # What an entry and its places in the shelf's dictionaries take besides its rows.
 _ENTRY_BYTES = 600
 _ROW_PLACE_BYTES = 160
-# What an index takes for a parent and for each of its rows, whose ids are strings of its own at worst.
+# What an index takes for a parent, for each of its rows, and for each id that is one of them, at worst its own string.
 _PARENT_BYTES = 250
-_TARGET_BYTES = 20
+_TARGET_BYTES = 8
+_TARGET_ID_BYTES = 73
 
 
 @dataclass(slots=True, eq=False)
@@ -49,12 +50,14 @@ class Entry:
     def add_index(self, relation: Relation, selection: Selection, index: Index) -> None:
         """Keep an index over these rows with them."""
         self.indexes[relation, selection] = index
+        distinct = len(set().union(*index.values()))
+        self.index_bytes += distinct * _TARGET_ID_BYTES
         self.index_bytes += sum(_PARENT_BYTES + _TARGET_BYTES * len(ids) for ids in index.values())
 
     @property
     def is_collection(self) -> bool:
-        """Say whether this is a whole collection, or the part of a role."""
-        return isinstance(self.key, tuple) and self.key[1] is None
+        """Say whether this is a whole collection, or the part of a role; the one district is found by its place."""
+        return isinstance(self.key, tuple) and self.key[1] is None and self.resource in COLLECTIONS
 
     @property
     def bytes(self) -> int:
@@ -66,7 +69,7 @@ class Entry:
 class Roster:
     """What is known of one tenant's district: entries by key, and which entry holds a record."""
 
-    __slots__ = ("_places", "entries")
+    __slots__ = ("__weakref__", "_places", "entries")
 
     def __init__(self) -> None:
         self.entries: dict[Key, Entry] = {}
@@ -100,10 +103,14 @@ class Shelf:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._rosters: dict[Tenant, Roster] = {}
+        # Rosters in use, those without an entry, too: whoever looks at one sees what comes later.
+        self._in_use: WeakValueDictionary[Tenant, Roster] = WeakValueDictionary()
         self._front: OrderedDict[Entry, Tenant] = OrderedDict()
         self._back: OrderedDict[Entry, Tenant] = OrderedDict()
         self._sizes: dict[Entry, int] = {}
         self._back_bytes = 0
+        # Those worth packing, and those that are being packed.
+        self._large: dict[Entry, None] = {}
         self._packing: dict[Entry, asyncio.Task[None]] = {}
         self.bytes = 0
         self.evicted = 0
@@ -115,12 +122,14 @@ class Shelf:
 
     def roster(self, tenant: Tenant) -> Roster:
         """Return what is known of a tenant's district."""
-        roster = self._rosters.get(tenant)
-        return Roster() if roster is None else roster
+        roster = self._in_use.get(tenant)
+        if roster is None:
+            roster = self._in_use[tenant] = Roster()
+        return roster
 
     def put(self, tenant: Tenant, entry: Entry) -> None:
         """Keep an entry, and make room for it."""
-        roster = self._rosters.setdefault(tenant, Roster())
+        roster = self._rosters[tenant] = self.roster(tenant)
         known = roster.entries.get(entry.key)
         in_back = known in self._back
         if known is not None:
@@ -129,6 +138,8 @@ class Shelf:
         self._front[entry] = tenant
         self._sizes[entry] = entry.bytes
         self.bytes += entry.bytes
+        if isinstance(entry.rows, DecodedRows) and entry.rows.bytes > _WORTH_PACKING:
+            self._large[entry] = None
         if in_back:
             self.touch(entry)
         self._make_room()
@@ -146,10 +157,7 @@ class Shelf:
         elif entry in self._front:
             self._back[entry] = self._front.pop(entry)
             self._back_bytes += self._sizes[entry]
-            while self._back_bytes > self._capacity * _BACK_ROW:
-                least, tenant = self._back.popitem(last=False)
-                self._back_bytes -= self._sizes[least]
-                self._front[least] = tenant
+            self._shorten_back()
 
     def resize(self, entry: Entry) -> None:
         """Take in that an entry has grown or shrunk."""
@@ -160,14 +168,13 @@ class Shelf:
             if entry in self._back:
                 self._back_bytes += change
             if change > 0:
+                self._shorten_back()
                 self._make_room()
 
     def drop_tenant(self, tenant: Tenant) -> None:
         """Forget everything of a tenant."""
-        roster = self._rosters.get(tenant)
-        for entry in list(roster.entries.values()) if roster else ():
+        for entry in list(self.roster(tenant).entries.values()):
             self._drop(entry)
-        self._rosters.pop(tenant, None)
 
     async def aclose(self) -> None:
         """Stop packing."""
@@ -175,35 +182,52 @@ class Shelf:
             task.cancel()
         await asyncio.gather(*self._packing.values(), return_exceptions=True)
 
+    def _shorten_back(self) -> None:
+        """Move what is used least to the front, until the back row keeps to its share."""
+        while self._back_bytes > self._capacity * _BACK_ROW:
+            least, tenant = self._back.popitem(last=False)
+            self._back_bytes -= self._sizes[least]
+            self._front[least] = tenant
+
     def _make_room(self) -> None:
-        """Pack what is used least, and where that is not enough give it up."""
+        """Pack what is used least, and where that is not enough give it up; the back row when the front is empty."""
         excess = self.bytes - self._capacity
-        if excess <= 0:
-            return
         dropped: list[Entry] = []
-        for entry in chain(self._front, self._back):
-            packs = entry in self._packing
-            if not packs and isinstance(entry.rows, DecodedRows) and entry.rows.bytes > _WORTH_PACKING:
-                packs = True
-                self._packing[entry] = asyncio.create_task(self._pack(entry))
-            if not packs:
-                dropped.append(entry)
-            # A packed list keeps a twelfth; a quarter is left to doubt.
-            excess -= self._sizes[entry] * 3 // 4 if packs else self._sizes[entry]
+        for row in (self._front, self._back):
             if excess <= 0:
                 break
+            for entry in [entry for entry in self._large if entry in row]:
+                if excess > 0:
+                    excess -= self._gain(entry)
+                    if entry not in self._packing:
+                        self._packing[entry] = asyncio.create_task(self._pack(entry))
+            for entry in row:
+                if excess <= 0:
+                    break
+                dropped.append(entry)
+                excess -= self._sizes[entry] - (self._gain(entry) if entry in self._packing else 0)
         for entry in dropped:
             self._drop(entry)
         self.evicted += len(dropped)
+
+    def _gain(self, entry: Entry) -> int:
+        """Return the bytes that packing an entry sets free: it keeps a twelfth, and a quarter is left to doubt."""
+        return self._sizes[entry] * 3 // 4
 
     async def _pack(self, entry: Entry) -> None:
         """Pack an entry's rows, in a thread because compressing takes a while."""
         try:
             rows = entry.rows
             if isinstance(rows, DecodedRows):
-                smaller = await asyncio.to_thread(packed, entry.resource.record, rows)
+                try:
+                    smaller = await asyncio.to_thread(packed, entry.resource.record, rows)
+                except Exception:
+                    # Its room is counted on.
+                    self._drop(entry)
+                    raise
                 if entry in self._sizes:
                     entry.rows = smaller
+                    self._large.pop(entry, None)
                     self.resize(entry)
         finally:
             del self._packing[entry]
@@ -221,6 +245,7 @@ class Shelf:
     def _forget(self, entry: Entry) -> None:
         """Take an entry out of the rows of the shelf."""
         self._front.pop(entry, None)
+        self._large.pop(entry, None)
         size = self._sizes.pop(entry)
         self.bytes -= size
         if self._back.pop(entry, None) is not None:

@@ -22,9 +22,9 @@ def collection_key(rows: Resource, role: str | None) -> ListKey:
 class View:
     """One request's view of a roster: entries that are fresh enough, records by id, and indexes over collections.
 
-    `worst`: the worst age that may be used. `refresh`: the caller asks for data not older than a few seconds.
-    `on_used` hears once of every entry used that the request did not read itself, `on_grown` of entries that have got
-    an index. `refused`: lists that could not be read to their end, or not in time.
+    `refresh`: the caller asks for data not older than a few seconds. `on_used` hears once of every entry used that
+    the request did not read itself, `on_grown` of entries that have got an index. `worst`: the worst age that may be
+    used. `refused`: lists that could not be read to their end, or not in time.
     """
 
     def __init__(
@@ -33,16 +33,16 @@ class View:
         lifetimes: Lifetimes,
         now: float,
         *,
-        worst: Age = Age.USABLE,
         refresh: bool = False,
+        worst: Age = Age.USABLE,
         on_used: Callable[[Entry, Age], None] = lambda _entry, _age: None,
         on_grown: Callable[[Entry], None] = lambda _entry: None,
     ) -> None:
         self._roster = roster
         self._lifetimes = lifetimes
-        self._now = now
-        self._worst = worst
+        self.began = now
         self._refresh = refresh
+        self._worst = worst
         self._on_used = on_used
         self._on_grown = on_grown
         self._entries: dict[Key, Entry] = {}
@@ -54,7 +54,7 @@ class View:
 
     def age(self, entry: Entry) -> Age:
         """Return what this request may do with an entry."""
-        seconds = self._now - entry.at
+        seconds = self.began - entry.at
         age = self._lifetimes.age(entry.resource, seconds, missing=entry.missing)
         return Age.SPARE if self._refresh and age < Age.SPARE and seconds >= NEWEST_S else age
 
@@ -70,6 +70,11 @@ class View:
         self._on_used(entry, age)
         return entry
 
+    def spare(self, key: Key) -> Entry | None:
+        """Return what was known under a key, for want of anything newer."""
+        entry = self._roster.entries.get(key)
+        return None if entry is None or self.age(entry) is Age.GONE else entry
+
     def pin(self, entry: Entry) -> None:
         """Use an entry from now on, whatever becomes of it elsewhere."""
         self._entries[entry.key] = entry
@@ -81,7 +86,7 @@ class View:
 
     def remember(self, key: ListKey, records: tuple[Record, ...]) -> None:
         """Use a list for the rest of this request that was put together of what is known."""
-        self._entries[key] = Entry(key, key[0].rows, self._now, DecodedRows(records))
+        self._entries[key] = Entry(key, key[0].rows, self.began, DecodedRows(records))
 
     def open(self, entry: Entry) -> OpenRows:
         """Return an entry's rows; what has to be unpacked is unpacked once."""
@@ -109,8 +114,8 @@ class View:
         if complete and role is None:
             return True, None
         placed = self._placed(rows, key)
-        if placed is not None:
-            return True, self.open(placed).find(key)
+        if placed is not None and (found := self.open(placed).find(key)) is not None:
+            return True, found
         single = self.held(RecordCall(rows, key))
         if single is not None:
             return True, self.open(single).find(key)
@@ -159,7 +164,7 @@ class View:
         return parts.get(role or "") is not None, [part for part in parts.values() if part is not None]
 
     def _placed(self, rows: Resource, key: str) -> Entry | None:
-        """Return a list, page or look-up that brought the record and may be used."""
+        """Return a list, page or look-up that brought the record and may be used. The request may use an older one."""
         pinned = self._places.get((rows, key))
         if pinned is not None:
             return pinned
@@ -191,7 +196,7 @@ def _grouped(rows: OpenRows, relation: Relation, selection: Selection) -> Index:
     assert scan is not None  # noqa: S101 - for the type checker: asked of scanned relations only
     one: dict[str, str] = {}
     grouped: defaultdict[str, set[str]] = defaultdict(set)
-    for row in rows.records:
+    for row in rows:
         targets = [one.setdefault(key, key) for key in scan.to(row) if key]
         for parent in scan.by(row, selection):
             if parent:

@@ -14,14 +14,17 @@ from gateway.access.planner import Known, Path, Plan
 from gateway.access.source import Source
 from gateway.access.statistics import Statistics
 from gateway.access.wants import Rows, Want, Window, want
+from gateway.cache.rows import DecodedRows, packed
+from gateway.cache.shelf import Shelf
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import MAX_LIMIT
 from gateway.clever.catalogue import ALL, COLLECTIONS, RELATIONS, SCHOOL_USERS, Relation, Resource, Selection
-from gateway.clever.client import CallSent, CleverClient
+from gateway.clever.client import CallSent, CleverClient, ClientLimits
 from gateway.clever.decode import tolerant
 from gateway.clever.records import Record
 from gateway.identity import Tenant
 from gateway.sandbox import SandboxApp, create_app
+from tests.resilience.fixtures import QUICK
 
 TOKEN = "TEST_TOKEN"
 EDGES = [relation for relation in RELATIONS if relation.of_parent]
@@ -110,6 +113,58 @@ def test_every_path_gives_the_same_rows(question: tuple[int, list[Want]]) -> Non
         expected = ids(by_links[one])
         assert ids(planned[one]) == expected
         assert ids(by_scan[one]) == expected
+
+
+class Fragile(httpx.ASGITransport):
+    """A way to an application that may be down."""
+
+    down = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.down:
+            raise httpx.ConnectError("refused")
+        return await super().handle_async_request(request)
+
+
+async def remembered(seed: int, wants: list[Want]) -> list[Any]:
+    """Return what a first request says, a second one from memory, a third one from memory with all packed, and a
+    fourth one long after with nobody to ask.
+    """
+    calls: list[CallSent] = []
+    transport = Fragile(district(seed))
+    limits = ClientLimits(backoff=QUICK)
+    async with CleverClient(
+        "http://sandbox", "v3.1", limits=limits, transport=transport, on_call=calls.append
+    ) as client:
+        shelf = Shelf(100_000_000)
+        moments = iter([0.0, 1.0, 2.0, 50_000.0])
+        now = 0.0
+        source = Source(client, shelf, clock=lambda: now)
+        found = []
+        for now in moments:
+            transport.down = now > 10
+            access = Access(source, Tenant(TOKEN), Allowance(30, 10_000))
+            before = len(calls)
+            rows = await access.rows(wants)
+            found.append((rows, await access.totals(wants), len(calls) - before, "stale" in access.report()))
+            for entry in shelf.roster(Tenant(TOKEN)).entries.values():
+                if len(found) == 2 and isinstance(entry.rows, DecodedRows) and len(entry.rows):
+                    entry.rows = packed(entry.resource.record, entry.rows)
+        await source.aclose()
+        return found
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(questions())
+def test_memory_gives_the_same_rows_without_a_call(question: tuple[int, list[Want]]) -> None:
+    seed, wants = question
+    (first, sizes, calls, _), *later = asyncio.run(remembered(seed, wants))
+
+    for rows, totals, more, stale in later:
+        assert stale == (calls > 0 and rows is later[-1][0])
+        assert more == 0 or stale
+        assert totals == sizes
+        assert [ids(rows[one]) for one in wants] == [ids(first[one]) for one in wants]
 
 
 def test_every_relation_but_those_of_licensed_resources_has_another_way_than_its_link() -> None:
