@@ -56,7 +56,6 @@ def test_a_view_of_spares_shows_what_is_past_its_time() -> None:
     for now, shown, spare in ((0, True, True), (599, True, True), (600, False, True), (86_400, False, False)):
         assert (view(roster, now).held(PAGE) is not None) is shown
         assert (view(roster, now, Age.SPARE).held(PAGE) is not None) is spare
-        assert view(roster, now).has_spares() is (spare and not shown)
 
 
 def test_an_index_over_packed_rows_is_that_over_decoded_ones() -> None:
