@@ -190,8 +190,9 @@ def _consider_scan_from(offers: Offers, group: _Group, known: Known, plan: Plan)
     if scan is None or not all(scan.covers(one.parent) for one in group.unlisted):
         return
     role = scan.role(group.unlisted[0].selection)
-    if _covers_all(group, known):
-        # Whoever follows the links of all parents reads the whole collection, too, in more pages.
+    if group.relation.rows is scan.of and _covers_all(group, known):
+        # Whoever follows the links of all parents reads the whole collection, too, in more pages. Where the rows are
+        # of another collection, that one is still to be read.
         guess = round(group.links * offers.statistics.rows_of_link(group.relation))
         if not known.has_all(scan.of, role) and collection_key(scan.of, role) not in known.refused:
             offers.scan(scan.of, role, known.size(scan.of, role) or guess, collection_key(scan.of, role))

@@ -98,6 +98,18 @@ def test_when_every_section_asks_no_size_is_needed() -> None:
     assert (plan(wants, memory).sizes, set(plan(wants, memory).lists)) == (set(), {STUDENTS})
 
 
+def test_where_every_school_asks_its_sections_are_read_at_once_but_its_courses_are_not() -> None:
+    """A section names its course; who has read all sections has read no course yet."""
+    schools = [records.School(id=key(number)) for number in (1, 2)]
+    memory = Memory()
+    memory.hold(collection_key(SCHOOLS, None), schools)
+    sections = [want(catalogue.SCHOOL_SECTIONS, school, PAGE) for school in schools]
+    courses = [want(catalogue.SCHOOL_COURSES, school, PAGE) for school in schools]
+
+    assert set(choose(sections, memory, 100, Statistics()).lists) == {ALL_SECTIONS}
+    assert choose(courses, memory, 100, Statistics()).lists == {}
+
+
 def test_the_fewer_calls_are_left_the_more_bytes_a_call_is_worth() -> None:
     wants, memory = rosters(60, schools=60, students=5), memory_with(students=50_000)
     assert plan(wants, memory, calls_left=1200).lists.keys() == set()

@@ -36,7 +36,7 @@ TOKEN = "TEST_TOKEN"
 TENANT = Tenant(TOKEN)
 USERS_OF_A_SCHOOL = 1_500
 _ID = re.compile(r"[0-9a-f]{24}")
-_DIGIT = re.compile(r"\d")
+_DIGITS = re.compile(r"\d+")
 
 STUDENT = User(id="f" * 24, roles=Roles(student=StudentRole(), contact=ContactRole()))
 INDEXES: list[tuple[Relation, Any, Selection]] = [
@@ -89,9 +89,11 @@ class Crowd:
             return self._rng.choice(self._ids) if field == "student" else value
         if "@" in value:
             return f"{self._rng.getrandbits(40):x}.{value}"
-        return (
-            value if field in ("type", "state", "grade") else _DIGIT.sub(lambda _: str(self._rng.randrange(10)), value)
-        )
+        return value if field in ("type", "state", "grade") else _DIGITS.sub(self._digits, value)
+
+    def _digits(self, found: re.Match[str]) -> str:
+        width = len(found[0])
+        return f"{int(self._rng.random() * 10**width):0{width}d}"
 
 
 def taken() -> int:

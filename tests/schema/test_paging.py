@@ -86,7 +86,8 @@ async def test_the_total_of_a_relation_comes_with_its_rows_in_one_call(gateway: 
         everyone = joins.school_users(school["cleverId"], "student")
         assert school["students"]["totalCount"] == len(everyone)
         assert ids(school["students"]) == everyone[:2]
-    assert answer.calls == {"/schools": 1, "/schools/{id}/users": len(joins.schools)}
+    # Every school asks, so that one page of all students is less than a list of each school.
+    assert answer.calls == {"/schools": 1, "/users": 1}
 
 
 async def test_a_collection_read_to_its_end_needs_no_count(gateway: Gateway, joins: Joins) -> None:

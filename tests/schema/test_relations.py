@@ -302,8 +302,11 @@ async def test_an_edge_gives_the_rows_of_the_rest_data_at_its_price(gateway: Gat
     assert sorted(found) == sorted(joins.records[edge.collection])
     assert found == {record["id"]: edge.expected(joins, record) for record in records}
     plain = {f"/{edge.collection}": 1} | edge.calls(joins, records)
-    if "resources" in edge.name or sum(plain.values()) <= 1 + FEW:
+    if "resources" in edge.name:
         assert answer.calls == plain
+    elif sum(plain.values()) <= 1 + FEW:
+        # Where all parents ask, one page of the whole collection may be less.
+        assert answer.calls == plain or sum(answer.calls.values()) < sum(plain.values())
     else:
         assert sum(answer.calls.values()) <= min(sum(plain.values()), MOST_BY_SCAN)
 
