@@ -146,6 +146,7 @@ def open_client(
         timeout_s=settings.upstream_timeout,
         concurrency=settings.upstream_concurrency,
         max_bytes=settings.upstream_max_bytes,
+        failures=settings.upstream_failures,
     )
 
     def told(sent: CallSent) -> None:

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
         "share of the calls a minute.",
     )
     upstream_max_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest answer taken from Clever, in bytes.")
+    upstream_failures: int = Field(
+        20, ge=1, description="Calls to Clever that fail in a row before it is left alone for a while."
+    )
     cache: bool = Field(True, description="Whether what Clever said is kept from one request to the next.")
     cache_bytes: int = Field(
         512 * 1024 * 1024, ge=1, description="Memory that may be taken by what is kept, of all tokens together."

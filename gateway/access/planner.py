@@ -30,8 +30,6 @@ from gateway.clever.records import Record
 from gateway.clever.values import is_id
 
 _NEARLY_ALL = 0.9
-# Two parents are read one by one, whatever the share of all that they are.
-_A_FEW = 2
 
 
 class Path(Enum):
@@ -240,4 +238,4 @@ def _covers_all(group: _Group, known: Known) -> bool:
     owner = group.relation.owner
     if owner is None or not known.has_all(owner):
         return False
-    return parents > _A_FEW and parents >= _NEARLY_ALL * (known.size(owner, None) or 0)
+    return parents > 1 and parents >= _NEARLY_ALL * (known.size(owner, None) or 0)

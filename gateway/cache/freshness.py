@@ -23,7 +23,7 @@ class Age(IntEnum):
 class Lifetimes:
     """Seconds that records and lists are fresh; then for as long again usable; spare until `spare_s` old.
 
-    That Clever has no such record to show is believed for `missing_s`.
+    That Clever has no such record to show is believed for `missing_s`, and then for want of anything newer only.
     """
 
     users_s: float = 300.0
@@ -42,8 +42,6 @@ class Lifetimes:
         fresh = self.fresh_s(rows, missing=missing)
         if seconds < fresh:
             return Age.FRESH
-        if missing:
-            return Age.GONE
-        if seconds < 2 * fresh:
+        if seconds < 2 * fresh and not missing:
             return Age.USABLE
         return Age.SPARE if seconds < self.spare_s else Age.GONE

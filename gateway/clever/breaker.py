@@ -13,13 +13,14 @@ _LONGEST_S = 30.0
 
 
 class Breaker:
-    """Counts failures in a row: resets, timeouts and statuses of 500 and above.
+    """Counts failures in a row: resets, timeouts and statuses of 500 and above; `most` of them open it.
 
     Closed, it lets every call pass. Open, none for a second, then one to try; with each that fails, too, the wait
     doubles up to half a minute.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int = FAILURES, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
         self._clock = clock
         self._failures = 0
         self._wait_s = _FIRST_S
@@ -29,7 +30,7 @@ class Breaker:
     @property
     def is_open(self) -> bool:
         """Say whether calls are refused, but for the one that tries."""
-        return self._failures >= FAILURES
+        return self._failures >= self._most
 
     @contextmanager
     def call(self) -> Iterator[Callable[[int], None]]:

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway import __version__
 from gateway.clever.allowance import Allowance, out_of_time
-from gateway.clever.breaker import Breaker
+from gateway.clever.breaker import FAILURES, Breaker
 from gateway.clever.budget import Budget, Place, WindowBudget
 from gateway.clever.calls import LAST, Call, CountCall, ListCall, RecordCall
 from gateway.clever.decode import LargePage, Page, decode_count, decode_page, decode_record, not_clever
@@ -58,11 +58,15 @@ class CallSent:
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """How long one call may take, how many may be under way at once, and how large an answer may be."""
+    """How long one call may take, how many may be under way at once, and how large an answer may be.
+
+    After so many `failures` in a row Clever is left alone for a while.
+    """
 
     timeout_s: float = 20.0
     concurrency: int = 32
     max_bytes: int = 64 * 1024 * 1024
+    failures: int = FAILURES
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -93,7 +97,7 @@ class CleverClient:
         self._on_call = on_call
         self._slots = asyncio.Semaphore(self._limits.concurrency)
         self._budget = WindowBudget(at_once=self._limits.concurrency) if budget is None else budget
-        self._breaker = Breaker()
+        self._breaker = Breaker(self._limits.failures)
         self._http = transport or open_transport(self.origin, self._limits.concurrency)
         self._base = f"{self.origin}/{version}"
         self._extensions = {"timeout": httpx.Timeout(self._limits.timeout_s).as_dict()}

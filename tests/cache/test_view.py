@@ -47,7 +47,8 @@ def test_what_is_known_to_be_missing_is_known_until_it_is_not_believed_any_more(
     roster.put(Entry(call, USERS, 0.0, missing=True))
     assert view(roster, 59).find(USERS, call.id) == (True, None)
     assert view(roster, 60).find(USERS, call.id) == (False, None)
-    assert view(roster, 60, Age.SPARE).find(USERS, call.id) == (False, None)
+    assert view(roster, 60, Age.SPARE).find(USERS, call.id) == (True, None)
+    assert view(roster, 86_400, Age.SPARE).find(USERS, call.id) == (False, None)
 
 
 def test_a_view_of_spares_shows_what_is_past_its_time() -> None:

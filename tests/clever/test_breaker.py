@@ -23,7 +23,7 @@ def time() -> Time:
 
 @pytest.fixture
 def breaker(time: Time) -> Breaker:
-    return Breaker(time)
+    return Breaker(clock=time)
 
 
 def answer(breaker: Breaker, status: int) -> None:

@@ -36,7 +36,15 @@ def gateways(faulty_server: Faulty) -> Iterator[Callable[[str], str]]:
     def origin_of(kind: str) -> str:
         if kind not in started:
             server = running(
-                create_app(Settings(cache=False, clever_url=faulty_server.origin, log_level="error", **KINDS[kind]))
+                create_app(
+                    Settings(
+                        cache=False,
+                        upstream_failures=10_000,
+                        clever_url=faulty_server.origin,
+                        log_level="error",
+                        **KINDS[kind],
+                    )
+                )
             )
             started[kind] = (server, server.__enter__())
         return started[kind][1]
