@@ -25,6 +25,7 @@ from gateway.engine.documents import DocumentCache
 from gateway.engine.executor import Engine
 from gateway.engine.limits import Limits
 from gateway.engine.persisted import PersistedDocuments, read_manifest
+from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
 from gateway.observability import metrics as prometheus
 from gateway.observability.log import log_call, log_internal, log_request, log_untrusted
@@ -72,6 +73,8 @@ def create_app(
 
     persisted = open_persisted(settings)
     engine = open_engine(settings, persisted, metrics)
+    keeps_answers = settings.cache and settings.response_cache
+    responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
     limits = EndpointLimits(
         deadline_s=settings.deadline,
         calls=settings.max_calls,
@@ -83,7 +86,7 @@ def create_app(
     graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(engine, the_source, limits, log_internal, persisted)),
+            Route("/graphql", GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses)),
             Route("/", _front_door(settings.graphiql)),
             *ops_routes(lambda: source is not None, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,

@@ -93,6 +93,12 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Age in seconds up to which something kept is used while Clever cannot be asked.",
     )
+    response_cache: bool = Field(
+        True, description="Whether an answer is given again as it is while all data it was made from is fresh."
+    )
+    response_cache_bytes: int = Field(
+        64 * 1024 * 1024, ge=1, description="Memory that may be taken by answers to be given again."
+    )
     token_recheck: float = Field(
         300.0,
         gt=0,

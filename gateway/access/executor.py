@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from gateway.access.costs import Cost, pages
+from gateway.access.evidence import Evidence, evidence_of
 from gateway.access.offers import Offers
 from gateway.access.planner import GroupKey, Path, Plan, choose, choose_look_ups, group_of
 from gateway.access.reading import Reading
@@ -56,7 +57,7 @@ class Access:
         self._allowance = allowance
         self._choose = planner
         self._source = source
-        self._tenant = tenant
+        self.tenant = tenant
 
     async def records(self, calls: Sequence[RecordCall]) -> Mapping[RecordCall, Record | Exception | None]:
         """Look records up by id; None for one that Clever has none to show of."""
@@ -113,6 +114,12 @@ class Access:
                 found[one] = len(outcome.records) if known is None else known
         return {one: None if isinstance(total, QueryTooComplex) else total for one, total in found.items()}
 
+    def evidence(self) -> Evidence | None:
+        """Return what the answer was made from, if it is worth giving again: nothing past its time, nothing failed."""
+        if self._source.shelf is None or self.reading.stale is not None:
+            return None
+        return evidence_of(self._view.used(), self._source.lifetimes)
+
     def report(self) -> dict[str, Any]:
         """Say what the request cost: calls made, reads answered from memory, and the calls that the minute has left.
 
@@ -141,7 +148,7 @@ class Access:
         What cannot be had is remembered as such, and the planner does without.
         """
         while True:
-            plan = choose(batch, self._view, self._allowance.calls_left, self._source.statistics(self._tenant))
+            plan = choose(batch, self._view, self._allowance.calls_left, self._source.statistics(self.tenant))
             if not plan.sizes and not plan.lists:
                 return plan
             # Reading ahead is a convenience: it may not take the time that the plain way needs.
@@ -157,7 +164,7 @@ class Access:
 
     async def _read_ahead(self, key: ListKey, offers: Offers, seconds: float) -> None:
         relation, _, selection = key
-        statistics = self._source.statistics(self._tenant)
+        statistics = self._source.statistics(self.tenant)
         path, cost = "school list", Cost(1)
         if not relation.of_parent:
             size = statistics.sizes.get((relation.rows, selection.role), 0)

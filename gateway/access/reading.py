@@ -93,7 +93,7 @@ class Reading:
 
     def keep(self, entry: Entry, pages: Sequence[Entry]) -> None:
         """Use a list put together of pages from now on, and remember it in their place."""
-        self.view.pin(entry)
+        self.view.pin(entry, pages)
         self._source.keep(self._tenant, entry, pages)
 
     async def or_spare(

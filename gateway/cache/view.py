@@ -1,7 +1,7 @@
 """View: what one request may use of its tenant's roster; what it has used once stays the same until its end."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gateway.cache.freshness import Age, Lifetimes
 from gateway.cache.rows import DecodedRows, OpenRows
@@ -50,6 +50,7 @@ class View:
         self._opened: dict[Entry, OpenRows] = {}
         self._indexes: dict[tuple[Relation, Selection], Index] = {}
         self._wholes: dict[tuple[Resource, str | None], tuple[bool, list[OpenRows]]] = {}
+        self._put_together: set[Key] = set()
         self.refused: set[Key] = set()
 
     def age(self, entry: Entry) -> Age:
@@ -75,8 +76,9 @@ class View:
         entry = self._roster.entries.get(key)
         return None if entry is None or self.age(entry) is Age.GONE else entry
 
-    def pin(self, entry: Entry) -> None:
-        """Use an entry from now on, whatever becomes of it elsewhere."""
+    def pin(self, entry: Entry, parts: Iterable[Entry] = ()) -> None:
+        """Use an entry from now on, whatever becomes of it elsewhere; it takes the place of its parts."""
+        self._put_together.update(part.key for part in parts)
         self._entries[entry.key] = entry
         if entry.is_collection:
             self._wholes.clear()
@@ -87,6 +89,11 @@ class View:
     def remember(self, key: ListKey, records: tuple[Record, ...]) -> None:
         """Use a list for the rest of this request that was put together of what is known."""
         self._entries[key] = Entry(key, key[0].rows, self.began, DecodedRows(records))
+        self._put_together.add(key)
+
+    def used(self) -> list[Entry]:
+        """Return all entries that the request has used, but those it put together itself, and parts of others."""
+        return [entry for key, entry in self._entries.items() if key not in self._put_together]
 
     def open(self, entry: Entry) -> OpenRows:
         """Return an entry's rows; what has to be unpacked is unpacked once."""

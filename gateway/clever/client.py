@@ -66,8 +66,8 @@ class ClientLimits:
     timeout_s: float = 20.0
     concurrency: int = 32
     max_bytes: int = 64 * 1024 * 1024
-    failures: int = FAILURES
     backoff: Backoff = field(default_factory=Backoff)
+    failures: int = FAILURES
 
 
 @dataclass(frozen=True, slots=True)

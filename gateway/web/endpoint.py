@@ -1,7 +1,7 @@
 """`/graphql`: GraphQL over HTTP by GET and POST, as a raw ASGI application."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -13,7 +13,8 @@ from gateway.access.trace import Trace
 from gateway.clever.allowance import Allowance, out_of_time
 from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused
-from gateway.engine.persisted import Asked, PersistedDocuments
+from gateway.engine.persisted import PersistedDocuments
+from gateway.engine.responses import Kept, Responses, canonical
 from gateway.errors import INTERNAL, DeadlineExceeded, RequestRefused, Unauthenticated
 from gateway.identity import Tenant
 from gateway.loaders import Loaders
@@ -61,10 +62,12 @@ class GraphQLEndpoint:
         limits: EndpointLimits,
         on_internal: Callable[[Exception], None] = lambda _error: None,
         documents: PersistedDocuments | None = None,
+        responses: Responses | None = None,
     ) -> None:
         self._engine = engine
         self._source = source
-        self._persisted = documents or PersistedDocuments(0)
+        self._persisted = PersistedDocuments(0) if documents is None else documents
+        self._responses = Responses(0) if responses is None else responses
         self._limits = limits
         self._on_internal = on_internal
 
@@ -77,7 +80,7 @@ class GraphQLEndpoint:
         try:
             if media_type is None:
                 raise RequestRefused("BAD_USER_INPUT", f"Accept `{GRAPHQL_JSON}` or `{JSON}`.", status=406)
-            status, body = await self._answer(scope, receive, headers, media_type, facts)
+            status, body = await self._answer(scope, receive, headers, media_type, facts, more)
         except ClientGone:
             return
         except RequestRefused as error:
@@ -95,46 +98,81 @@ class GraphQLEndpoint:
         await _send(send, status, media_type or JSON, body, more)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, headers: Headers, media_type: str, facts: RequestFacts
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: Headers,
+        media_type: str,
+        facts: RequestFacts,
+        more: dict[str, str],
     ) -> tuple[int, Answer]:
-        """Return status and body. Raises RequestRefused, Unauthenticated and ClientGone."""
+        """Return status and body, and put headers into `more`.
+
+        Raises RequestRefused, Unauthenticated and ClientGone.
+        """
         tenant = tenant_of(headers)
         allowance = Allowance(self._limits.deadline_s, self._limits.calls, self._limits.rows)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
-                asked = await self._read(scope, receive, headers)
+                sent = await self._read(scope, receive, headers)
         except TimeoutError:
             problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
         if tenant is None and not self._limits.public_introspection:
             raise no_token()
+        asking = _Asking(tenant, allowance, headers, more, scope["method"] == "GET")
+        repeats = tenant is not None and not self._explains(headers) and not _wants_newer(headers)
+        if tenant and repeats and (kept := self._kept(tenant, sent)):
+            return await self._repeat(kept, asking)
+        asked = request_from_query_string(sent) if asking.by_get else request_from_body(sent)
+        request = self._persisted.request(asked)
+        name = canonical(request.query, request.operation_name, request.variables)
+        if tenant and repeats and (kept := self._kept(tenant, name)):
+            return await self._repeat(kept, asking)
         try:
-            prepared = self._engine.prepare(self._persisted.request(asked))
+            prepared = self._engine.prepare(request)
         except Refused as refused:
             return (400 if media_type == GRAPHQL_JSON else 200), refused.body
         self._persisted.register(asked)
         if tenant is None and not prepared.only_introspects:
             raise no_token()
         try:
-            return await self._execute(prepared, tenant, allowance, headers)
+            return await self._execute(prepared, asking, (sent, name))
         finally:
             facts.upstream_calls = allowance.used
 
-    async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> Asked:
+    async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> bytes:
+        """Return the query string of a GET, the body of a POST."""
         if scope["method"] == "GET":
             check_cross_site(headers)
-            return request_from_query_string(scope["query_string"])
+            query_string: bytes = scope["query_string"]
+            return query_string
         if scope["method"] != "POST":
             raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
         # JSON is no type that a page may send without being asked about first: a POST needs no other check.
         check_content_type(headers)
-        return request_from_body(await read_body(receive, headers, self._limits.body_bytes))
+        return await read_body(receive, headers, self._limits.body_bytes)
 
-    async def _execute(
-        self, prepared: Prepared, tenant: Tenant | None, allowance: Allowance, headers: Headers
-    ) -> tuple[int, Answer]:
+    def _explains(self, headers: Headers) -> bool:
+        return self._limits.explain and headers.get(EXPLAIN, "").strip().lower() == "plan"
+
+    def _kept(self, tenant: Tenant, name: Hashable) -> Kept | None:
         source = self._source()
-        access = self._access(source, tenant, allowance, headers) if tenant else None
+        return self._responses.find(tenant, name, source.roster(tenant), source.clock())
+
+    async def _repeat(self, kept: Kept, asking: "_Asking") -> tuple[int, Answer]:
+        """Give an answer again, once it is certain that the token may still read it."""
+        source, tenant = self._source(), asking.tenant
+        assert tenant is not None  # noqa: S101 - for the type checker: nothing is kept for nobody
+        await source.check(tenant, asking.allowance)
+        cost = {"calls": 0, "cached": len(kept.evidence.entries), "remaining": source.client.calls_left(tenant)}
+        return asking.tagged(kept, Answer(kept.data, extensions={"clever": {"cost": cost}}))
+
+    async def _execute(self, prepared: Prepared, asking: "_Asking", names: tuple[Hashable, ...]) -> tuple[int, Answer]:
+        source, tenant, allowance = self._source(), asking.tenant, asking.allowance
+        trace = Trace(on=self._explains(asking.headers))
+        refresh = _wants_newer(asking.headers)
+        access = Access(source, tenant, allowance, refresh=refresh, trace=trace) if tenant else None
         loaders = Loaders(access) if access else None
         try:
             async with asyncio.timeout(allowance.seconds_left + _GRACE_S):
@@ -142,18 +180,39 @@ class GraphQLEndpoint:
         except TimeoutError:
             error = out_of_time()
             return 504, refusal([error], error.code)
-        if access is not None and access.used:
-            answer.extensions = {"clever": access.report()}
-        return 200, answer
+        if access is None or not access.used:
+            return 200, answer
+        answer.extensions = {"clever": access.report()}
+        evidence = None if answer.errors or trace.on else access.evidence()
+        kept = self._responses.keep(access.tenant, names, answer, evidence) if evidence else None
+        return asking.tagged(kept, answer) if kept else (200, answer)
 
-    def _access(self, source: Source, tenant: Tenant, allowance: Allowance, headers: Headers) -> Access:
-        return Access(
-            source,
-            tenant,
-            allowance,
-            refresh="no-cache" in headers.get("cache-control", "").lower(),
-            trace=Trace(on=self._limits.explain and headers.get(EXPLAIN, "").strip().lower() == "plan"),
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Who asks, with what allowance, how, and the headers of the answer that are to be."""
+
+    tenant: Tenant | None
+    allowance: Allowance
+    headers: Headers
+    more: dict[str, str]
+    by_get: bool
+
+    def tagged(self, kept: Kept, answer: Answer) -> tuple[int, Answer]:
+        """Return status and body of an answer that may be asked for again: a GET may ask whether it has changed.
+
+        The tag is a weak one: it tells of the data, not of what this answer cost.
+        """
+        if not self.by_get:
+            return 200, answer
+        tag = f'W/"{kept.tag}"'
+        self.more.update({"etag": tag, "cache-control": "private, no-cache", "vary": "Accept, Authorization, Cookie"})
+        given = {one.strip().removeprefix("W/") for one in self.headers.get("if-none-match", "").split(",")}
+        return (304 if f'"{kept.tag}"' in given else 200), answer
+
+
+def _wants_newer(headers: Headers) -> bool:
+    return "no-cache" in headers.get("cache-control", "").lower()
 
 
 def name_request(body: Answer, request_id: str) -> None:
@@ -164,7 +223,7 @@ def name_request(body: Answer, request_id: str) -> None:
 
 
 async def _send(send: Send, status: int, media_type: str, body: Answer, more: dict[str, str]) -> None:
-    chunks = body.chunks()
+    chunks = [b""] if status == 304 else body.chunks()
     headers = {
         "content-type": f"{media_type}; charset=utf-8",
         "content-length": str(sum(map(len, chunks))),
@@ -174,6 +233,8 @@ async def _send(send: Send, status: int, media_type: str, body: Answer, more: di
         "vary": "Accept, Authorization",
         **more,
     }
+    if status == 304:
+        del headers["content-type"], headers["content-length"]
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     for chunk in chunks[:-1]:

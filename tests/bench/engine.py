@@ -19,7 +19,6 @@ from typing import Any
 
 import strawberry
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.routing import Mount, Route
 from strawberry.asgi import GraphQL
 from strawberry.extensions import ParserCache, ValidationCache
@@ -32,7 +31,6 @@ from gateway.clever.allowance import Allowance
 from gateway.clever.catalogue import SCHOOLS, Relation
 from gateway.engine.answers import Answer
 from gateway.engine.executor import Engine, Prepared, Request
-from gateway.identity import Tenant
 from gateway.schema.build import build_schema
 from gateway.schema.context import Context
 from gateway.schema.fields import read_attribute
@@ -173,9 +171,7 @@ class PlannedView(GraphQLEndpoint):
 
     memory: Memory
 
-    async def _execute(
-        self, prepared: Prepared, tenant: Tenant | None, allowance: Allowance, headers: Headers
-    ) -> tuple[int, Answer]:
+    async def _execute(self, prepared: Prepared, asking: Any, names: Any) -> tuple[int, Answer]:
         return 200, await self._engine.execute(prepared, context(self.memory))
 
 
