@@ -1,7 +1,6 @@
 """Per request: many fields want things, one batch of keys goes down to `access`."""
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from gateway.access.executor import Access
 from gateway.access.wants import Edge, Rows, Want
@@ -14,13 +13,14 @@ from gateway.loaders.base import BatchLoader, V
 class Loaders:
     """The loaders of one request: `record` by id, `rows` of a relation's window, `total` of a whole list.
 
-    One by one for resolvers; `records_of`, `rows_of` and `totals_of` take a whole batch at once, in which a failure
-    is the result of its own key or parent.
+    One by one for resolvers; `records_of`, `rows_of` and `totals_of` hand a whole batch down as it is, in which a
+    failure is the result of its own key or parent.
     """
 
-    __slots__ = ("record", "rows", "total")
+    __slots__ = ("_access", "record", "rows", "total")
 
     def __init__(self, access: Access) -> None:
+        self._access = access
         self.record: BatchLoader[RecordCall, Record | None] = BatchLoader(access.records)
         self.rows: BatchLoader[Want, Rows] = BatchLoader(access.rows)
         self.total: BatchLoader[Want, int | None] = BatchLoader(access.totals)
@@ -29,18 +29,30 @@ class Loaders:
         self, rows: Resource, keys: Iterable[str], role: str | None = None
     ) -> Mapping[str, Record | BaseException | None]:
         """Look records up by id; `role` is one that they must hold, where that is known."""
-        distinct = list(dict.fromkeys(keys))
-        found = await _all(self.record.load(RecordCall(rows, key, role)) for key in distinct)
-        return dict(zip(distinct, found, strict=True))
+        calls = {key: RecordCall(rows, key, role) for key in keys}
+        try:
+            found = await self._access.records(list(calls.values()))
+        except Exception as error:  # noqa: BLE001 - what hinders the batch is the result of each key
+            return dict.fromkeys(calls, error)
+        return {key: found[call] for key, call in calls.items()}
 
     async def rows_of(self, edge: Edge, parents: Sequence[Record | None]) -> Sequence[Rows | BaseException]:
         """Load an edge of every parent, in their order."""
-        return await _all(self.rows.load(edge.of(parent)) for parent in parents)
+        return await _in_order(self._access.rows, edge, parents)
 
-    async def totals_of(self, edge: Edge, parents: Sequence[Record | None]) -> "Sequence[int | BaseException | None]":
+    async def totals_of(self, edge: Edge, parents: Sequence[Record | None]) -> Sequence[int | BaseException | None]:
         """Count an edge's rows of every parent, in their order."""
-        return await _all(self.total.load(edge.of(parent)) for parent in parents)
+        return await _in_order(self._access.totals, edge, parents)
 
 
-async def _all(work: "Iterable[asyncio.Future[V]]") -> "list[V | BaseException]":
-    return await asyncio.gather(*work, return_exceptions=True)
+async def _in_order(
+    load: Callable[[Sequence[Want]], Awaitable[Mapping[Want, V | Exception]]],
+    edge: Edge,
+    parents: Sequence[Record | None],
+) -> Sequence[V | BaseException]:
+    wants = [edge.of(parent) for parent in parents]
+    try:
+        found = await load(wants)
+    except Exception as error:  # noqa: BLE001 - what hinders the batch is the result of each parent
+        return [error] * len(wants)
+    return [found[one] for one in wants]

@@ -15,6 +15,7 @@ from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused
 from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
+from gateway.engine.writing import CHUNK
 from gateway.errors import INTERNAL, DeadlineExceeded, RequestRefused, Unauthenticated
 from gateway.identity import Tenant
 from gateway.loaders import Loaders
@@ -224,9 +225,12 @@ def name_request(body: Answer, request_id: str) -> None:
 
 async def _send(send: Send, status: int, media_type: str, body: Answer, more: dict[str, str]) -> None:
     chunks = [b""] if status == 304 else body.chunks()
+    size = sum(map(len, chunks))
+    if size <= CHUNK:
+        chunks = [b"".join(chunks)]
     headers = {
         "content-type": f"{media_type}; charset=utf-8",
-        "content-length": str(sum(map(len, chunks))),
+        "content-length": str(size),
         # Children's records: nothing on the way may keep them.
         "cache-control": "private, no-store",
         "x-content-type-options": "nosniff",

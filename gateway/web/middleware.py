@@ -1,18 +1,18 @@
 """What happens around every request: its id, and one line of access log. Pure ASGI."""
 
+import os
 import re
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.web.facts import RequestFacts, current_request_id, facts_of
 
 REQUEST_ID = "x-request-id"
-_SOUND = re.compile(r"[\w-]{1,64}", re.ASCII)
+_RAW_REQUEST_ID = REQUEST_ID.encode()
+_SOUND = re.compile(rb"[\w-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,14 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent = Headers(scope=scope).get(REQUEST_ID, "")
-        facts = facts_of(scope)
-        facts.request_id = sent if _SOUND.fullmatch(sent) else uuid.uuid4().hex
-        current_request_id.set(facts.request_id)
+        sent = next((value for name, value in scope["headers"] if name == _RAW_REQUEST_ID), b"")
+        request_id = sent if _SOUND.fullmatch(sent) else os.urandom(16).hex().encode()
+        facts_of(scope).request_id = request_id.decode()
+        current_request_id.set(request_id.decode())
 
         async def with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = facts.request_id
+                message["headers"] = [*message["headers"], (_RAW_REQUEST_ID, request_id)]
             await send(message)
 
         await self._app(scope, receive, with_id)
