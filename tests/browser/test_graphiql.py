@@ -31,6 +31,7 @@ ARGUMENTS = [
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
     pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
     pytest.mark.skipif(not bundle_available(), reason="the GraphiQL bundle has not been built (it takes Node)"),
