@@ -120,6 +120,10 @@ class Access:
             return None
         return evidence_of(self._view.used(), self._source.lifetimes)
 
+    def close(self) -> None:
+        """Let go of what the request has read; nothing is to be asked of it any more."""
+        self.reading.close()
+
     def report(self) -> dict[str, Any]:
         """Say what the request cost: calls made, reads answered from memory, and the calls that the minute has left.
 

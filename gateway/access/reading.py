@@ -96,6 +96,13 @@ class Reading:
         self.view.pin(entry, pages)
         self._source.keep(self._tenant, entry, pages)
 
+    def close(self) -> None:
+        """Let go of what the request has read."""
+        self.view.close()
+        self.spares.close()
+        self._looked_at.clear()
+        self._failures.clear()
+
     async def or_spare(
         self,
         keys: Sequence[K],

@@ -113,7 +113,7 @@ class PackedRows:
 class OpenedRows:
     """Packed rows in use; blocks are unpacked as they are touched."""
 
-    __slots__ = ("_blocks", "_by_id", "_count", "_decoder", "_firsts", "_records")
+    __slots__ = ("__weakref__", "_blocks", "_by_id", "_count", "_decoder", "_firsts", "_records")
 
     def __init__(
         self,

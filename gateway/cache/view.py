@@ -95,6 +95,13 @@ class View:
         """Return all entries that the request has used, but those it put together itself, and parts of others."""
         return [entry for key, entry in self._entries.items() if key not in self._put_together]
 
+    def close(self) -> None:
+        """Let go of everything at the end of the request: what was unpacked for it can be a district."""
+        self._on_used = lambda _entry, _age: None
+        self._on_grown = lambda _entry: None
+        for held in (self._entries, self._places, self._opened, self._indexes, self._wholes):
+            held.clear()
+
     def open(self, entry: Entry) -> OpenRows:
         """Return an entry's rows; what has to be unpacked is unpacked once."""
         opened = self._opened.get(entry)

@@ -174,17 +174,26 @@ class GraphQLEndpoint:
         trace = Trace(on=self._explains(asking.headers))
         refresh = _wants_newer(asking.headers)
         access = Access(source, tenant, allowance, refresh=refresh, trace=trace) if tenant else None
-        loaders = Loaders(access) if access else None
         try:
-            async with asyncio.timeout(allowance.seconds_left + _GRACE_S):
-                answer = await self._engine.execute(prepared, Context(source.client.version, loaders, allowance))
+            return await self._run(prepared, asking, access, names)
+        finally:
+            if access is not None:
+                access.close()
+
+    async def _run(
+        self, prepared: Prepared, asking: "_Asking", access: Access | None, names: tuple[Hashable, ...]
+    ) -> tuple[int, Answer]:
+        context = Context(self._source().client.version, Loaders(access) if access else None, asking.allowance)
+        try:
+            async with asyncio.timeout(asking.allowance.seconds_left + _GRACE_S):
+                answer = await self._engine.execute(prepared, context)
         except TimeoutError:
             error = out_of_time()
             return 504, refusal([error], error.code)
         if access is None or not access.used:
             return 200, answer
         answer.extensions = {"clever": access.report()}
-        evidence = None if answer.errors or trace.on else access.evidence()
+        evidence = None if answer.errors or access.trace.on else access.evidence()
         kept = self._responses.keep(access.tenant, names, answer, evidence) if evidence else None
         return asking.tagged(kept, answer) if kept else (200, answer)
 
