@@ -6,7 +6,7 @@ memory, and the answer says so.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
@@ -119,6 +119,16 @@ class Access:
         if self._source.shelf is None or self.reading.stale is not None:
             return None
         return evidence_of(self._view.used(), self._source.lifetimes)
+
+    def check_calls(self, kinds: Set[Resource]) -> None:
+        """Raise QueryTooComplex where reading something of each kind takes more calls than the request may make.
+
+        Of a kind of which nothing is known, that is one call at the least.
+        """
+        if len(kinds) > self._allowance.calls_left:
+            unknown = len(kinds - self.reading.view.kinds())
+            if unknown > self._allowance.calls_left:
+                raise too_many_calls(unknown, self._allowance.limit)
 
     def close(self) -> None:
         """Let go of what the request has read; nothing is to be asked of it any more."""

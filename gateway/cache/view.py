@@ -91,6 +91,10 @@ class View:
         self._entries[key] = Entry(key, key[0].rows, self.began, DecodedRows(records))
         self._put_together.add(key)
 
+    def kinds(self) -> set[Resource]:
+        """Return the kinds of records of which anything is known, however old."""
+        return {entry.resource for entry in self._roster.entries.values()}
+
     def used(self) -> list[Entry]:
         """Return all entries that the request has used, but those it put together itself, and parts of others."""
         return [entry for key, entry in self._entries.items() if key not in self._put_together]

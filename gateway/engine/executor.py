@@ -12,7 +12,7 @@ from gateway.engine.answers import Answer, public_errors, refusal
 from gateway.engine.documents import DocumentCache, only_introspects
 from gateway.engine.operations import Operation
 from gateway.engine.plan import PlanCache
-from gateway.errors import BadUserInput, RequestRefused
+from gateway.errors import BadUserInput, QueryTooComplex, RequestRefused
 from gateway.schema.context import Context
 
 # Which of the two runs operations: plans where there are any, or always graphql-core.
@@ -90,8 +90,16 @@ class Engine:
         return Prepared(request, operation, variables)
 
     async def execute(self, prepared: Prepared, context: Context) -> Answer:
-        """Run a prepared request; failures of single fields are errors beside the data."""
+        """Run a prepared request; failures of single fields are errors beside the data.
+
+        Raises Refused where it is known before the first call that it needs more of them than the request may make.
+        """
         plan = self._plans.plan(prepared.operation, prepared.variables) if self._way == "compiled" else None
+        if plan is not None and context.held is not None:
+            try:
+                context.held.check_calls(plan.touched)
+            except QueryTooComplex as error:
+                raise Refused(refusal([error], error.code)) from None
         self._on_executed(plan is not None)
         if plan is None:
             data, errors = await self._interpret(prepared, context)

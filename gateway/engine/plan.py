@@ -11,6 +11,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationType
 from graphql.execution.values import VariableValues
 
 from gateway.engine.collect import Collector, Field, Selection, Unsupported
+from gateway.engine.estimate import touched
 from gateway.engine.loads import LookupStep, make_step
 from gateway.engine.operations import Operation
 from gateway.engine.problems import Settlement
@@ -25,12 +26,16 @@ _MOST_CHARACTERS = 4_000_000
 
 
 class Plan:
-    """One operation, compiled for one combination of the variables in its conditions."""
+    """One operation, compiled for one combination of the variables in its conditions.
 
-    __slots__ = ("_output", "_root", "_steps", "_typename")
+    `touched`: the kinds of records that it reads.
+    """
+
+    __slots__ = ("_output", "_root", "_steps", "_typename", "touched")
 
     def __init__(self, root: Selection, regions: Regions) -> None:
         self._root = root
+        self.touched = touched(root)
         self._typename = root.type.name
         self._output = regions.output(root)
         self._steps = _root_steps(root, regions)

@@ -1,6 +1,6 @@
 """Per request: many fields want things, one batch of keys goes down to `access`."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 
 from gateway.access.executor import Access
 from gateway.access.wants import Edge, Rows, Want
@@ -24,6 +24,10 @@ class Loaders:
         self.record: BatchLoader[RecordCall, Record | None] = BatchLoader(access.records)
         self.rows: BatchLoader[Want, Rows] = BatchLoader(access.rows)
         self.total: BatchLoader[Want, int | None] = BatchLoader(access.totals)
+
+    def check_calls(self, kinds: Set[Resource]) -> None:
+        """Raise QueryTooComplex where reading something of each kind takes more calls than the request may make."""
+        self._access.check_calls(kinds)
 
     async def records_of(
         self, rows: Resource, keys: Iterable[str], role: str | None = None

@@ -132,13 +132,12 @@ class GraphQLEndpoint:
             return await self._repeat(kept, asking)
         try:
             prepared = self._engine.prepare(request)
+            self._persisted.register(asked)
+            if tenant is None and not prepared.only_introspects:
+                raise no_token()
+            return await self._execute(prepared, asking, (sent, name))
         except Refused as refused:
             return (400 if media_type == GRAPHQL_JSON else 200), refused.body
-        self._persisted.register(asked)
-        if tenant is None and not prepared.only_introspects:
-            raise no_token()
-        try:
-            return await self._execute(prepared, asking, (sent, name))
         finally:
             facts.upstream_calls = allowance.used
 

@@ -251,6 +251,14 @@ async def test_fields_beyond_the_calls_of_a_request_are_too_complex(faulty: Faul
     assert faulty.asked == [], "it is known before the first call"
 
 
+async def test_a_query_of_more_kinds_than_calls_is_refused_before_the_first_call(faulty: Faulty, ask: Ask) -> None:
+    query = "{ sections { nodes { school { name } course { name } students { nodes { email } } } } }"
+    answer = await ask(query, "frugal")
+    assert "data" not in answer.body
+    assert (answer.codes, faulty.asked) == (["QUERY_TOO_COMPLEX"], [])
+    assert {name: answer.error["extensions"][name] for name in ("estimate", "limit")} == {"estimate": 4, "limit": 3}
+
+
 async def test_a_total_beyond_the_calls_of_a_request_is_null_without_an_error(faulty: Faulty, ask: Ask) -> None:
     query = """query ($school: ID!, $course: ID!) {
         school(id: $school) { name } course(id: $course) { name } schools(first: 1) { nodes { name } totalCount }
