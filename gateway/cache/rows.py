@@ -1,8 +1,8 @@
 """The rows of one list, held by ascending id: decoded, ready to use, or packed to a twelfth of the space.
 
-A packed list is a row of blocks, each MessagePack of a few hundred records under zlib; opening it for a request
-unpacks the blocks that the request touches. 10,000 users take about 21 MB decoded and 1.7 MB packed; packing and
-unpacking cost about 6 us a record each (`python -m tests.bench.memory`).
+A packed list is a row of blocks, each JSON of a few hundred records under zlib (MessagePack is hardly smaller, and
+cannot hold every number that JSON can); opening it for a request unpacks the blocks that the request touches. 10,000
+users take about 21 MB decoded and 1.7 MB packed (`python -m tests.bench.memory`).
 """
 
 import sys
@@ -24,7 +24,7 @@ _TUPLE_SLOT = 8
 # An entry of the dictionary by id, whose key is the record's own string.
 _BY_ID_SLOT = 100
 
-_pack = msgspec.msgpack.Encoder().encode
+_pack = msgspec.json.Encoder().encode
 
 
 class OpenRows(Protocol):
@@ -107,7 +107,7 @@ class PackedRows:
 
     def open(self) -> "OpenedRows":
         """Return the rows to look at; what is unpacked lives as long as they do."""
-        return OpenedRows(msgspec.msgpack.Decoder(tuple[self._kind, ...]), self._firsts, self._blocks, self._count)  # type: ignore[name-defined]
+        return OpenedRows(msgspec.json.Decoder(tuple[self._kind, ...]), self._firsts, self._blocks, self._count)  # type: ignore[name-defined]
 
 
 class OpenedRows:
@@ -117,7 +117,7 @@ class OpenedRows:
 
     def __init__(
         self,
-        decoder: "msgspec.msgpack.Decoder[tuple[Record, ...]]",
+        decoder: "msgspec.json.Decoder[tuple[Record, ...]]",
         firsts: Sequence[str],
         blocks: Sequence[bytes],
         count: int,

@@ -10,11 +10,11 @@ from typing import Any
 from msgspec import Struct
 
 
-class Part(Struct, frozen=True, gc=False, kw_only=True):
+class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A value inside a record; it has no id and no life of its own."""
 
 
-class Record(Struct, frozen=True, gc=False, kw_only=True):
+class Record(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One Clever object: 24 hex digits of id, unique over districts and types."""
 
     id: str = ""

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.cache.rows import BLOCK, EMPTY, DecodedRows, HeldRows, PackedRows, RowsBuilder, packed, weight
-from gateway.clever.catalogue import ALL, USERS, Resource
-from gateway.clever.decode import ascending, tolerant
-from gateway.clever.records import Course, Record, Section, User
+from gateway.clever.catalogue import ALL, SCHOOLS, USERS, Resource
+from gateway.clever.decode import ascending, decode_record, tolerant
+from gateway.clever.records import Course, Record, School, Section, User
 from gateway.sandbox import create_app
 from tests.resilience.roster import an_id
 
@@ -47,6 +47,12 @@ def test_packed_records_are_the_same_records(rows: Resource) -> None:
     records = odd_records(rows)
     same(packed(rows.record, DecodedRows(records)), records)
     same(DecodedRows(records), records)
+
+
+@pytest.mark.parametrize("number", [b"123456789012345678901234567890", b"-9223372036854775809", b"1.5e300", b"0.1"])
+def test_numbers_that_no_machine_word_holds_are_packed_as_they_are(number: bytes) -> None:
+    school = decode_record(SCHOOLS, b'{"data":{"id":"%s","ext":{"n":[%s]}}}' % (an_id(2, 1).encode(), number))
+    same(packed(School, DecodedRows((school,))), (school,))
 
 
 @pytest.mark.parametrize("count", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
