@@ -16,7 +16,7 @@ from gateway.engine.executor import Engine, Prepared, Refused
 from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
 from gateway.engine.writing import CHUNK
-from gateway.errors import INTERNAL, DeadlineExceeded, RequestRefused, Unauthenticated
+from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
 from gateway.identity import Tenant
 from gateway.loaders import Loaders
 from gateway.schema.context import Context
@@ -121,16 +121,15 @@ class GraphQLEndpoint:
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
         if tenant is None and not self._limits.public_introspection:
             raise no_token()
-        asking = _Asking(tenant, allowance, headers, more, scope["method"] == "GET")
-        repeats = tenant is not None and not self._explains(headers) and not _wants_newer(headers)
-        if tenant and repeats and (kept := self._kept(tenant, sent)):
-            return await self._repeat(kept, asking)
-        asked = request_from_query_string(sent) if asking.by_get else request_from_body(sent)
-        request = self._persisted.request(asked)
-        name = canonical(request.query, request.operation_name, request.variables)
-        if tenant and repeats and (kept := self._kept(tenant, name)):
-            return await self._repeat(kept, asking)
+        asking = _Asking(tenant, allowance, headers, more, by_get=scope["method"] == "GET")
         try:
+            if (again := await self._again(asking, sent)) is not None:
+                return again
+            asked = request_from_query_string(sent) if asking.by_get else request_from_body(sent)
+            request = self._persisted.request(asked)
+            name = canonical(request.query, request.operation_name, request.variables)
+            if (again := await self._again(asking, name)) is not None:
+                return again
             prepared = self._engine.prepare(request)
             self._persisted.register(asked)
             if tenant is None and not prepared.only_introspects:
@@ -156,16 +155,27 @@ class GraphQLEndpoint:
     def _explains(self, headers: Headers) -> bool:
         return self._limits.explain and headers.get(EXPLAIN, "").strip().lower() == "plan"
 
-    def _kept(self, tenant: Tenant, name: Hashable) -> Kept | None:
-        source = self._source()
-        return self._responses.find(tenant, name, source.roster(tenant), source.clock())
-
-    async def _repeat(self, kept: Kept, asking: "_Asking") -> tuple[int, Answer]:
-        """Give an answer again, once it is certain that the token may still read it."""
+    async def _again(self, asking: "_Asking", name: Hashable) -> tuple[int, Answer] | None:
+        """Give an answer again, if it is kept and the token may still read it."""
         source, tenant = self._source(), asking.tenant
-        assert tenant is not None  # noqa: S101 - for the type checker: nothing is kept for nobody
-        await source.check(tenant, asking.allowance)
-        cost = {"calls": 0, "cached": len(kept.evidence.entries), "remaining": source.client.calls_left(tenant)}
+        if tenant is None or self._explains(asking.headers) or _wants_newer(asking.headers):
+            return None
+        kept = self._responses.find(tenant, name, source.roster(tenant), source.clock())
+        if kept is None:
+            return None
+        try:
+            await source.check(tenant, asking.allowance)
+        except GatewayError:
+            # It is told field by field, as it is where nothing is kept.
+            return None
+        if not kept.evidence.stands(source.roster(tenant), source.clock()):
+            # The token is shown less than before: the check has just forgotten what the answer was made from.
+            return None
+        cost = {
+            "calls": asking.allowance.used,
+            "cached": len(kept.evidence.entries),
+            "remaining": source.client.calls_left(tenant),
+        }
         return asking.tagged(kept, Answer(kept.data, extensions={"clever": {"cost": cost}}))
 
     async def _execute(self, prepared: Prepared, asking: "_Asking", names: tuple[Hashable, ...]) -> tuple[int, Answer]:

@@ -18,7 +18,11 @@ from gateway.engine.responses import Responses, canonical
 from gateway.identity import Tenant
 from gateway.settings import Settings
 from tests.conftest import TOKEN, Upstream
+from tests.resilience.faulty import ANY, Faulty, html, status
+from tests.resilience.fixtures import faulty, faulty_server
 from tests.servers import running
+
+__all__ = ["faulty", "faulty_server"]
 
 SCHOOLS = "query Schools($first: Int) { schools(first: $first) { nodes { cleverId name } } }"
 AUTHORIZED = {"authorization": f"Bearer {TOKEN}"}
@@ -124,6 +128,37 @@ async def test_it_can_be_turned_off(upstream: Upstream, off: dict[str, bool]) ->
             answer = await http.get("/graphql", params=sent(query="{ schools { nodes { name } } }"))
     assert "etag" not in answer.headers
     assert answer.headers["cache-control"] == "private, no-store"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_token_that_is_refused_reads_nothing_that_is_kept_and_hears_the_same(
+    faulty: Faulty, kept: bool
+) -> None:
+    settings = Settings(clever_url=faulty.origin, token_recheck=1e-6, response_cache=kept, log_level="error")
+    body = {"query": "{ schools { nodes { name } } }"}
+    with running(create_app(settings)) as origin:
+        async with httpx.AsyncClient(base_url=origin, headers=AUTHORIZED) as http:
+            for _ in range(3):
+                assert (await http.post("/graphql", json=body)).json()["data"]["schools"]["nodes"]
+            faulty.always(ANY, status(401))
+            for _ in range(2):
+                refused = await http.post("/graphql", json=body)
+                assert refused.status_code == 200
+                assert refused.json()["data"] == {"schools": None}
+                assert [one["extensions"]["code"] for one in refused.json()["errors"]] == ["UNAUTHENTICATED"]
+
+
+async def test_a_token_that_is_shown_less_is_not_given_what_was_kept(faulty: Faulty) -> None:
+    settings = Settings(clever_url=faulty.origin, token_recheck=1e-6, log_level="error")
+    body = {"query": "{ schools { nodes { name } } }"}
+    with running(create_app(settings)) as origin:
+        async with httpx.AsyncClient(base_url=origin, headers=AUTHORIZED) as http:
+            for _ in range(3):
+                assert (await http.post("/graphql", json=body)).json()["data"]["schools"]["nodes"]
+            faulty.always(ANY, html(404))
+            hidden = await http.post("/graphql", json=body)
+    assert hidden.json()["data"] == {"schools": None}
+    assert [one["extensions"]["code"] for one in hidden.json()["errors"]] == ["FORBIDDEN"]
 
 
 class TestKeeping:
