@@ -15,7 +15,7 @@ from gateway.engine.collect import Field, Unsupported
 from gateway.engine.columns import put_lists
 from gateway.engine.problems import Failed, complete, item_type
 from gateway.engine.regions import absent
-from gateway.engine.run import Region, Run, Step, Wait
+from gateway.engine.run import Place, Region, Run, Step, Wait
 from gateway.errors import GatewayError
 from gateway.schema.fields import read_attribute
 from gateway.schema.sources import (
@@ -242,11 +242,11 @@ class LookupStep(Step):
     def __init__(self, fields: Sequence[tuple[Field, int, Lookup]], region: Region) -> None:
         super().__init__(*fields[0][:2], region)
         self._region = region
-        self._fields = [(Step(field, index, region), source, Arguments(field)) for field, index, source in fields]
+        self._fields = [(Place(field, index), source, Arguments(field)) for field, index, source in fields]
 
     async def load(self, run: Run, wait: Wait) -> None:
         """Look the ids of all fields up, each once."""
-        asked: list[tuple[Step, Any]] = []
+        asked: list[tuple[Place, Any]] = []
         for single, source, arguments in self._fields:
             try:
                 asked.append((single, source.calls(**arguments.of(run))))

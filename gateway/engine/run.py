@@ -6,6 +6,7 @@ do not wait for one another.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -68,25 +69,12 @@ class Layout:
         return sum(1 + (member.part.size if member.part else 0) for member in self.members)
 
 
-class Step:
-    """A field that is answered for many objects at once; `region` projects what it finds.
+class Place:
+    """Where the values of a field go: the field of that number of output objects."""
 
-    `loads` is False where it finds it in the objects at hand.
-    """
-
-    loads = True
-
-    def __init__(self, field: Field, index: int, region: "Region | None") -> None:
+    def __init__(self, field: Field, index: int) -> None:
         self.field = field
         self.index = index
-        self.region = region
-        self.charges = region is not None and region.charges
-        # Reads what the field is answered from; None where that is the object at hand.
-        self.reads: Callable[[Any], Any] | None = None
-
-    async def load(self, run: "Run", wait: Wait) -> None:
-        """Answer the field for all who wait, and everything below it."""
-        raise NotImplementedError
 
     def fail(self, wait: Wait, error: Exception) -> None:
         """Put a failure in the place of every value."""
@@ -95,6 +83,26 @@ class Step:
     def put(self, outs: Sequence[Any], values: Iterable[Any]) -> None:
         """Put values into the field of output objects, one each."""
         putter(self.index)(outs, values)
+
+
+class Step(Place, ABC):
+    """A field that is answered for many objects at once; `region` projects what it finds.
+
+    `loads` is False where it finds it in the objects at hand.
+    """
+
+    loads = True
+
+    def __init__(self, field: Field, index: int, region: "Region | None") -> None:
+        super().__init__(field, index)
+        self.region = region
+        self.charges = region is not None and region.charges
+        # Reads what the field is answered from; None where that is the object at hand.
+        self.reads: Callable[[Any], Any] | None = None
+
+    @abstractmethod
+    async def load(self, run: "Run", wait: Wait) -> None:
+        """Answer the field for all who wait, and everything below it."""
 
 
 @cache
