@@ -1,11 +1,33 @@
 """Who asks. In pass-through the caller's bearer is a Clever district-app token, and the tenant is that token."""
 
+from typing import Protocol
+
 from starlette.datastructures import Headers
 
 from gateway.errors import Unauthenticated
-from gateway.identity import Tenant
+from gateway.identity import Caller, Tenant
 
 CHALLENGE = 'Bearer realm="Clever"'
+
+
+class Authenticator(Protocol):
+    """Finds out who a request comes from."""
+
+    async def caller(self, headers: Headers) -> Caller | None:
+        """Return the caller, or None where the request names nobody.
+
+        Raises Unauthenticated where what it brings is malformed, refused or past its time.
+        """
+        ...
+
+
+class PassThrough:
+    """Takes the caller's bearer for a Clever district-app token; may do everything that the token may."""
+
+    async def caller(self, headers: Headers) -> Caller | None:
+        """Return the caller as the token's tenant."""
+        tenant = tenant_of(headers)
+        return None if tenant is None else Caller(tenant)
 
 
 def tenant_of(headers: Headers) -> Tenant | None:

@@ -17,10 +17,10 @@ from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
 from gateway.engine.writing import CHUNK
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
-from gateway.identity import Tenant
+from gateway.identity import Caller, Tenant
 from gateway.loaders import Loaders
 from gateway.schema.context import Context
-from gateway.web.auth import CHALLENGE, no_token, tenant_of
+from gateway.web.auth import CHALLENGE, Authenticator, PassThrough, no_token
 from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
 from gateway.web.negotiation import GRAPHQL_JSON, JSON, choose_media_type
@@ -64,7 +64,9 @@ class GraphQLEndpoint:
         on_internal: Callable[[Exception], None] = lambda _error: None,
         documents: PersistedDocuments | None = None,
         responses: Responses | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
+        self._authenticator = authenticator or PassThrough()
         self._engine = engine
         self._source = source
         self._persisted = PersistedDocuments(0) if documents is None else documents
@@ -111,7 +113,7 @@ class GraphQLEndpoint:
 
         Raises RequestRefused, Unauthenticated and ClientGone.
         """
-        tenant = tenant_of(headers)
+        caller = await self._authenticator.caller(headers)
         allowance = Allowance(self._limits.deadline_s, self._limits.calls, self._limits.rows)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
@@ -119,9 +121,9 @@ class GraphQLEndpoint:
         except TimeoutError:
             problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
-        if tenant is None and not self._limits.public_introspection:
+        if caller is None and not self._limits.public_introspection:
             raise no_token()
-        asking = _Asking(tenant, allowance, headers, more, by_get=scope["method"] == "GET")
+        asking = _Asking(caller, allowance, headers, more, by_get=scope["method"] == "GET")
         try:
             if (again := await self._again(asking, sent)) is not None:
                 return again
@@ -132,7 +134,7 @@ class GraphQLEndpoint:
                 return again
             prepared = self._engine.prepare(request)
             self._persisted.register(asked)
-            if tenant is None and not prepared.only_introspects:
+            if caller is None and not prepared.only_introspects:
                 raise no_token()
             return await self._execute(prepared, asking, (sent, name))
         except Refused as refused:
@@ -211,11 +213,16 @@ class GraphQLEndpoint:
 class _Asking:
     """Who asks, with what allowance, how, and the headers of the answer that are to be."""
 
-    tenant: Tenant | None
+    caller: Caller | None
     allowance: Allowance
     headers: Headers
     more: dict[str, str]
     by_get: bool
+
+    @property
+    def tenant(self) -> Tenant | None:
+        """Return the caller's tenant."""
+        return self.caller.tenant if self.caller else None
 
     def tagged(self, kept: Kept, answer: Answer) -> tuple[int, Answer]:
         """Return status and body of an answer that may be asked for again: a GET may ask whether it has changed.
