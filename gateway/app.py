@@ -32,6 +32,7 @@ from gateway.observability.log import log_call, log_internal, log_request, log_u
 from gateway.observability.metrics import Metrics
 from gateway.schema.build import build_schema
 from gateway.settings import Settings, listed
+from gateway.web.auth import Authenticator
 from gateway.web.csrf import PREFLIGHT_HEADERS
 from gateway.web.endpoint import EXPLAIN, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
@@ -45,7 +46,11 @@ ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metri
 
 
 def create_app(
-    settings: Settings, *, demo_token: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    *,
+    demo_token: str | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    authenticator: Authenticator | None = None,
 ) -> Starlette:
     """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one."""
     source: Source | None = None
@@ -82,11 +87,13 @@ def create_app(
         body_bytes=settings.max_body_bytes,
         public_introspection=settings.public_introspection,
         explain=settings.explain,
+        classmates=settings.classmates,
     )
+    endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, authenticator)
     graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses)),
+            Route("/graphql", endpoint),
             Route("/", _front_door(settings.graphiql)),
             *ops_routes(lambda: source is not None, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     allowed_hosts: str | None = Field(
         None, description="Names in `Host` that are answered, separated by commas; any otherwise. The demo's: loopback."
     )
+    classmates: bool = Field(False, description="Whether students see the names of those they study with.")
     upstream_timeout: float = Field(
         20.0, gt=0, allow_inf_nan=False, description="Seconds that one call to Clever may take."
     )

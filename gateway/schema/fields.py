@@ -13,10 +13,13 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import UNSET
 
+from gateway.access.masks import WITHHELD
 from gateway.access.wants import Rows
 from gateway.clever.calls import RecordCall
 from gateway.clever.catalogue import Relation, Resource
 from gateway.clever.records import Record
+from gateway.errors import FieldForbidden
+from gateway.policy import Group
 from gateway.schema.context import Context, Info
 from gateway.schema.ids import TYPE_OF_RECORD
 from gateway.schema.selected import selected_fields
@@ -36,8 +39,13 @@ from gateway.schema.sources import (
 
 
 def read_attribute(source: Any, name: str) -> Any:
-    """Read a leaf of the field's own name; Clever's `""` means the same as absent."""
+    """Read a leaf of the field's own name; Clever's `""` means the same as absent.
+
+    Raises FieldForbidden where the viewer is not granted it.
+    """
     value = getattr(source, name)
+    if value is WITHHELD:
+        raise FieldForbidden
     return None if value == "" else value
 
 
@@ -47,12 +55,14 @@ def leaf(
     *,
     attribute: str | None = None,
     read_all: Callable[[Sequence[Any]], Sequence[str]] | None = None,
+    group: Group | None = None,
 ) -> Any:
     """Declare a field answered from the object at hand; without `read`, from its `attribute`, else that of its name.
 
-    `read_all` does for many objects what `read` does for one.
+    `read_all` does for many objects what `read` does for one. A sensitive field names its `group`, and where it has a
+    `read`, wraps that in `sensitive`.
     """
-    metadata = {SOURCE: Leaf(read, attribute, read_all)}
+    metadata = {SOURCE: Leaf(read, attribute, read_all, group)}
     if read is None and attribute is None:
         return strawberry.field(description=description, metadata=metadata)
 
@@ -60,6 +70,18 @@ def leaf(
         return read(root) if read else read_attribute(root, attribute or "")
 
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def sensitive(name: str, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return what reads the attribute `name` of an object by `read`; raises FieldForbidden where it is withheld."""
+
+    def guarded(source: Any) -> Any:
+        value = getattr(source, name)
+        if value is WITHHELD:
+            raise FieldForbidden
+        return read(value)
+
+    return guarded
 
 
 def contextual(description: str, read: Callable[[Any, Context], Any]) -> Any:

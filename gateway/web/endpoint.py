@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from gateway.access.executor import Access
 from gateway.access.source import Source
 from gateway.access.trace import Trace
 from gateway.clever.allowance import Allowance, out_of_time
@@ -17,8 +16,8 @@ from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
 from gateway.engine.writing import CHUNK
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
+from gateway.identity import EXPLAIN as EXPLAINING
 from gateway.identity import Caller, Tenant
-from gateway.loaders import Loaders
 from gateway.schema.context import Context
 from gateway.web.auth import CHALLENGE, Authenticator, PassThrough, no_token
 from gateway.web.csrf import check_cross_site
@@ -31,6 +30,7 @@ from gateway.web.parsing import (
     request_from_body,
     request_from_query_string,
 )
+from gateway.web.reach import Reach, reach_of
 
 # Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
 # that within this time is cut off whole.
@@ -41,8 +41,8 @@ EXPLAIN = "x-clever-explain"
 
 @dataclass(frozen=True, slots=True)
 class EndpointLimits:
-    """What one request may take: seconds, calls to Clever, rows, bytes of its body; what needs no token; and whether
-    it may ask what was done upstream.
+    """What one request may take: seconds, calls to Clever, rows, bytes of its body; what needs no token; whether it
+    may ask what was done upstream; and whether students see their classmates' names.
     """
 
     deadline_s: float
@@ -51,6 +51,7 @@ class EndpointLimits:
     body_bytes: int
     public_introspection: bool
     explain: bool = False
+    classmates: bool = False
 
 
 class GraphQLEndpoint:
@@ -125,18 +126,18 @@ class GraphQLEndpoint:
             raise no_token()
         asking = _Asking(caller, allowance, headers, more, by_get=scope["method"] == "GET")
         try:
-            if (again := await self._again(asking, sent)) is not None:
+            if (again := await self._again(asking, asking.name(sent))) is not None:
                 return again
             asked = request_from_query_string(sent) if asking.by_get else request_from_body(sent)
             request = self._persisted.request(asked)
             name = canonical(request.query, request.operation_name, request.variables)
-            if (again := await self._again(asking, name)) is not None:
+            if (again := await self._again(asking, asking.name(name))) is not None:
                 return again
             prepared = self._engine.prepare(request)
             self._persisted.register(asked)
             if caller is None and not prepared.only_introspects:
                 raise no_token()
-            return await self._execute(prepared, asking, (sent, name))
+            return await self._execute(prepared, asking, (asking.name(sent), asking.name(name)))
         except Refused as refused:
             return (400 if media_type == GRAPHQL_JSON else 200), refused.body
         finally:
@@ -178,32 +179,43 @@ class GraphQLEndpoint:
             "cached": len(kept.evidence.entries),
             "remaining": source.client.calls_left(tenant),
         }
-        return asking.tagged(kept, Answer(kept.data, extensions={"clever": {"cost": cost}}))
+        answer = Answer(kept.data)
+        if asking.caller and EXPLAINING in asking.caller.permissions:
+            answer.extensions = {"clever": {"cost": cost}}
+        return asking.tagged(kept, answer)
 
     async def _execute(self, prepared: Prepared, asking: "_Asking", names: tuple[Hashable, ...]) -> tuple[int, Answer]:
-        source, tenant, allowance = self._source(), asking.tenant, asking.allowance
+        if asking.caller is None:
+            return await self._run(prepared, asking, None, names)
         trace = Trace(on=self._explains(asking.headers))
-        refresh = _wants_newer(asking.headers)
-        access = Access(source, tenant, allowance, refresh=refresh, trace=trace) if tenant else None
+        reach = await reach_of(
+            self._source(),
+            asking.caller,
+            asking.allowance,
+            trace,
+            refresh=_wants_newer(asking.headers),
+            classmates=self._limits.classmates,
+        )
         try:
-            return await self._run(prepared, asking, access, names)
+            return await self._run(prepared, asking, reach, names)
         finally:
-            if access is not None:
-                access.close()
+            reach.access.close()
 
     async def _run(
-        self, prepared: Prepared, asking: "_Asking", access: Access | None, names: tuple[Hashable, ...]
+        self, prepared: Prepared, asking: "_Asking", reach: Reach | None, names: tuple[Hashable, ...]
     ) -> tuple[int, Answer]:
-        context = Context(self._source().client.version, Loaders(access) if access else None, asking.allowance)
+        context = Context(self._source().client.version, reach.loaders if reach else None, asking.allowance)
         try:
             async with asyncio.timeout(asking.allowance.seconds_left + _GRACE_S):
                 answer = await self._engine.execute(prepared, context)
         except TimeoutError:
             error = out_of_time()
             return 504, refusal([error], error.code)
-        if access is None or not access.used:
+        if reach is None or not reach.access.used:
             return 200, answer
-        answer.extensions = {"clever": access.report()}
+        access = reach.access
+        if report := reach.report():
+            answer.extensions = {"clever": report}
         evidence = None if answer.errors or access.trace.on else access.evidence()
         kept = self._responses.keep(access.tenant, names, answer, evidence) if evidence else None
         return asking.tagged(kept, answer) if kept else (200, answer)
@@ -223,6 +235,10 @@ class _Asking:
     def tenant(self) -> Tenant | None:
         """Return the caller's tenant."""
         return self.caller.tenant if self.caller else None
+
+    def name(self, request: Hashable) -> Hashable:
+        """Return what names a request among those of its tenant: nobody is given what another viewer was."""
+        return (self.caller.viewer, request) if self.caller and self.caller.viewer else request
 
     def tagged(self, kept: Kept, answer: Answer) -> tuple[int, Answer]:
         """Return status and body of an answer that may be asked for again: a GET may ask whether it has changed.
