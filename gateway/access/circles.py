@@ -6,6 +6,7 @@ Reading goes through the request's `Access`, so that the planner chooses the cal
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 from gateway.access.executor import Access
@@ -33,7 +34,8 @@ class Seen:
     """One circle: records of `rows`, people in it holding one of `roles` at least, with what is granted of them.
 
     `ids` names the records in it where that is known before they are read; else `holds` tells of a record.
-    `load` reads them all, or of people at least those of a role.
+    `load` reads them all, or of people at least those of a role. Where a record alone does not tell, `vouch` names
+    look-ups of which one must find something for the record to be in it.
     """
 
     rows: Resource
@@ -42,6 +44,11 @@ class Seen:
     holds: Callable[[Any], bool]
     ids: Set[str] | None = None
     roles: Set[str] = EVERY_ROLE
+    vouch: Callable[[Any], Iterable[RecordCall]] | None = None
+
+    def has(self, record: Any) -> bool:
+        """Say whether a record is in the circle."""
+        return record.id in self.ids if self.ids is not None else self.holds(record)
 
 
 class Viewpoint(Protocol):
@@ -93,7 +100,7 @@ def schools_of(me: User, role: str) -> frozenset[str]:
 
 
 def _by_ids(rows: Resource, grants: Set[Group], ids: Iterable[str | None], load: Load, *roles: str) -> Seen:
-    known = frozenset(key for key in ids if key)
+    known = frozenset(filter(None, ids))
     return Seen(rows, grants, load, lambda record: record.id in known, known, frozenset(roles) or EVERY_ROLE)
 
 
@@ -155,8 +162,11 @@ async def _school_people(at: Viewpoint, grants: Set[Group]) -> Seen:
 async def _section_people(at: Viewpoint, grants: Set[Group], role: str) -> Seen:
     sections = await at.sections()
     selection = Selection(role)
-    references = catalogue.SECTION_USERS.references
-    ids = [key for section in sections for key in references(section, selection) or ()]
+    ids: Iterable[str | None]
+    if role == catalogue.STUDENT:
+        ids = chain.from_iterable([section.students or () for section in sections])
+    else:
+        ids = chain.from_iterable([(section.teacher, *(section.teachers or ())) for section in sections])
 
     async def load(_role: str | None) -> Sequence[Record]:
         return await whole_lists(at.access, catalogue.SECTION_USERS, sections, selection)
@@ -190,7 +200,12 @@ async def _student_contacts(at: Viewpoint, grants: Set[Group]) -> Seen:
     def holds(user: User) -> bool:
         return not students.isdisjoint(catalogue.related_students(user, EVERYTHING))
 
-    return Seen(catalogue.USERS, grants, load, holds, roles=_CONTACTS)
+    def vouch(user: User) -> Iterable[RecordCall]:
+        # A section names students whom Clever does not share: they are not seen, and so their contacts are not.
+        related = students.intersection(filter(None, catalogue.related_students(user, EVERYTHING)))
+        return [RecordCall(catalogue.USERS, key, catalogue.STUDENT) for key in sorted(related)]
+
+    return Seen(catalogue.USERS, grants, load, holds, roles=_CONTACTS, vouch=vouch)
 
 
 async def _related_students(at: Viewpoint, grants: Set[Group]) -> Seen:

@@ -6,10 +6,11 @@ down to what the viewer may see before it is read wherever ids tell, and every r
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from gateway.access.circles import EVERY_ROLE, WHOLE
+from gateway.access.circles import EVERY_ROLE, WHOLE, Seen
 from gateway.access.executor import Access
 from gateway.access.sight import Sight
 from gateway.access.wants import Rows, Want, cut
@@ -22,18 +23,20 @@ from gateway.errors import FieldForbidden, GatewayError, QueryTooComplex
 from gateway.identity import EXPLAIN
 from gateway.policy import Group
 
+V = TypeVar("V")
+
 # The roles that the people of a relation may hold, where its name does not say it.
 _ROLES_OF_ROWS = {
     catalogue.SECTION_USERS: frozenset({catalogue.STUDENT, catalogue.TEACHER}),
     catalogue.SCHOOL_USERS: frozenset(catalogue.SCHOOL_ROLES),
 }
 # What leads on from the viewer is theirs: Clever's own link tells it in one call.
-_OF_MYSELF = (catalogue.USER_STUDENTS, catalogue.USER_TEACHERS)
+_OF_MYSELF = (catalogue.USER_SECTIONS, catalogue.USER_STUDENTS, catalogue.USER_TEACHERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who asks: their own record, and what they are permitted; nobody's record where a token or a program asks."""
+    """Who asks: their own record as it is, and what they are permitted; no record where a token or a program asks."""
 
     user: User | None
     permissions: Set[str]
@@ -65,11 +68,7 @@ class ScopedAccess:
 
     async def who(self) -> Who:
         """Return who asks. Raises why it could not be read."""
-        me = await self.sight.me()
-        if me is not None and self.sight.withholds:
-            shown = self.sight.shown(me, await self.sight.seen(catalogue.USERS))
-            me = shown if isinstance(shown, User) else None
-        return Who(me, self.permits)
+        return Who(await self.sight.me(), self.permits)
 
     @property
     def permits(self) -> Set[str]:
@@ -99,21 +98,26 @@ class ScopedAccess:
             found[call] = None
             if isinstance(outcome, Exception):
                 found[call] = self._told(outcome)
-            elif outcome is not None:
+            elif outcome is not None and await self._is_vouched_for(outcome, circles):
                 found[call] = self.sight.shown(outcome, circles)
         return found
+
+    async def _is_vouched_for(self, record: Record, circles: Sequence[Seen]) -> bool:
+        """Say whether a record that was asked for by id is in a circle for certain."""
+        around = [circle for circle in circles if circle.has(record)]
+        if any(circle.vouch is None for circle in around):
+            return True
+        calls = [call for circle in around if circle.vouch for call in circle.vouch(record)]
+        return any(isinstance(one, Record) for one in (await self._access.records(calls)).values())
 
     async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
         """Load the windows of a batch of wants, of what the viewer sees."""
         if await self.sight.everything():
             return await self._access.rows(wants)
-        ways, found = await self._ways(wants)
-        through = [one for one, way in ways.items() if way.through]
-        lists, rows = await asyncio.gather(
-            self._lists({one: way for one, way in ways.items() if not way.through}), self._access.rows(through)
-        )
-        for one in through:
-            outcome = rows[one]
+        ways, failed = await self._ways(wants)
+        found: dict[Want, Rows | Exception] = {**failed}
+        lists, rows = await self._both(ways, self._access.rows)
+        for one, outcome in rows.items():
             found[one] = self._told(outcome) if isinstance(outcome, Exception) else await self._sifted(one, outcome)
         for one, records in lists.items():
             found[one] = records if isinstance(records, Exception) else cut(records, one.window)
@@ -124,12 +128,9 @@ class ScopedAccess:
         if await self.sight.everything():
             return await self._access.totals(wants)
         ways, failed = await self._ways(wants)
-        through = [one for one, way in ways.items() if way.through]
-        lists, totals = await asyncio.gather(
-            self._lists({one: way for one, way in ways.items() if not way.through}), self._access.totals(through)
-        )
+        lists, totals = await self._both(ways, self._access.totals)
         counted = {one: records if isinstance(records, Exception) else len(records) for one, records in lists.items()}
-        return {**{one: error for one, error in failed.items() if isinstance(error, Exception)}, **totals, **counted}
+        return {**failed, **totals, **counted}
 
     async def withhold(self, groups: Set[Group]) -> bool:
         """Withhold, of these groups, what the viewer is not granted; say whether that may concern anybody seen."""
@@ -139,15 +140,27 @@ class ScopedAccess:
         """Raise QueryTooComplex as Access does."""
         self._access.check_calls(kinds)
 
-    async def _ways(self, wants: Sequence[Want]) -> tuple[dict[Want, _Way], dict[Want, Rows | Exception]]:
+    async def _ways(self, wants: Sequence[Want]) -> tuple[dict[Want, _Way], dict[Want, Exception]]:
         ways: dict[Want, _Way] = {}
-        failed: dict[Want, Rows | Exception] = {}
+        failed: dict[Want, Exception] = {}
         for one in wants:
             try:
                 ways[one] = await self._way(one)
             except GatewayError as error:
                 failed[one] = self._told(error)
         return ways, failed
+
+    async def _both(
+        self, ways: Mapping[Want, _Way], load: Callable[[Sequence[Want]], Awaitable[Mapping[Want, V]]]
+    ) -> tuple[Mapping[Want, list[Record] | Exception], Mapping[Want, V]]:
+        """Return the lists of what is seen, and what `load` returns of the wants that go through as they are."""
+        through = [one for one, way in ways.items() if way.through]
+        rest = {one: way for one, way in ways.items() if not way.through}
+        if not rest:
+            return {}, await load(through)
+        if not through:
+            return await self._lists(rest), {}
+        return await asyncio.gather(self._lists(rest), load(through))
 
     async def _way(self, one: Want) -> _Way:
         """Choose how the rows of a want are found.
@@ -204,7 +217,10 @@ class ScopedAccess:
         """Return the whole lists of what the viewer sees, ascending."""
         wants = list(dict.fromkeys(asked for way in ways.values() for asked in way.wants))
         calls = list(dict.fromkeys(call for way in ways.values() for call in way.calls))
-        rows, records = await asyncio.gather(self._access.rows(wants), self._access.records(calls))
+        rows: Mapping[Want, Rows | Exception] = {}
+        records: Mapping[RecordCall, Record | Exception | None] = {}
+        if wants or calls:
+            rows, records = await asyncio.gather(self._access.rows(wants), self._access.records(calls))
         lists: dict[Want, list[Record] | Exception] = {}
         for one, way in ways.items():
             outcomes = [*[rows[asked] for asked in way.wants], *[records[call] for call in way.calls]]
@@ -229,6 +245,9 @@ class ScopedAccess:
         return [record for record in shown if record is not None]
 
     async def _sifted(self, one: Want, rows: Rows) -> Rows:
+        ids = await self.sight.ids(one.relation.rows, _roles_of_rows(one))
+        if ids is not None and not self.sight.withholds and not {record.id for record in rows.records} - ids:
+            return rows
         circles = await self.sight.seen(one.relation.rows)
         shown = [self.sight.shown(record, circles) for record in rows.records]
         return Rows(tuple([record for record in shown if record is not None]), rows.has_next, rows.has_previous)

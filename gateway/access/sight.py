@@ -89,6 +89,7 @@ class Sight:
         self._ids: dict[tuple[Resource, Set[str]], Set[str] | None] = {}
         self._index: dict[Relation, dict[str, list[Section]]] = {}
         self._withheld: Set[Group] = frozenset()
+        self._ungranted: dict[Group, bool] = {}
         # Masked records by id, with what they were made of: the copy of a record stays the same object.
         self._masked: dict[str, tuple[User, User]] = {}
 
@@ -160,6 +161,11 @@ class Sight:
 
     def may_withhold(self, group: Group) -> bool:
         """Say whether there may be people in sight of whom a group is not granted."""
+        if group not in self._ungranted:
+            self._ungranted[group] = self._is_ungranted(group)
+        return self._ungranted[group]
+
+    def _is_ungranted(self, group: Group) -> bool:
         for point in self._points:
             for circle, grants in point.rules.circles.items():
                 blueprint = BLUEPRINTS[circle]
@@ -177,20 +183,21 @@ class Sight:
 
     def grants(self, record: Record, circles: Iterable[Seen]) -> Set[Group] | None:
         """Return what is granted of a record; None where the viewer does not see it."""
-        original = self._masked.get(record.id)
-        if original is not None:
+        if self._masked and (original := self._masked.get(record.id)) is not None:
             record = original[0]
         granted: Set[Group] | None = None
         for circle in circles:
-            if record.id in circle.ids if circle.ids is not None else circle.holds(record):
+            if circle.has(record):
                 granted = circle.grants if granted is None else granted | circle.grants
         return granted
 
     def shown(self, record: Record, circles: Iterable[Seen]) -> Record | None:
         """Return a record as the viewer may see it."""
+        if not self._withheld or not isinstance(record, User):
+            return record if any(circle.has(record) for circle in circles) else None
         granted = self.grants(record, circles)
-        if granted is None or not self._withheld or not isinstance(record, User):
-            return None if granted is None else record
+        if granted is None:
+            return None
         hidden = self._withheld - granted
         if not hidden:
             return record

@@ -9,7 +9,7 @@ from gateway.clever import catalogue
 from gateway.clever.values import read_date, read_flag
 from gateway.policy import Group
 from gateway.schema.enums import Grade, read_grade
-from gateway.schema.fields import leaf, reference, references, sensitive
+from gateway.schema.fields import leaf, reference, references
 from gateway.schema.parts import Credentials, Location, Name
 from gateway.schema.refs import ASchool, AUser
 from gateway.schema.scalars import JSON
@@ -53,17 +53,26 @@ class Student:
     grade: Grade | None = leaf("The student's grade.", lambda role: read_grade(role.grade))
     graduation_year: str | None = leaf("The year of graduation.")
     gender: str | None = leaf("`M`, `F` or `X`.")
-    dob: date | None = leaf("Date of birth.", sensitive("dob", read_date), group=Group.DOB)
+    dob: date | None = leaf("Date of birth.", lambda role: read_date(role.dob), group=Group.DOB, held="dob")
     race: str | None = leaf("Race, in Clever's words.", group=Group.RACE)
     hispanic_ethnicity: bool | None = leaf(
-        "Whether of Hispanic ethnicity.", sensitive("hispanic_ethnicity", read_flag), group=Group.ETHNICITY
+        "Whether of Hispanic ethnicity.",
+        lambda role: read_flag(role.hispanic_ethnicity),
+        group=Group.ETHNICITY,
+        held="hispanic_ethnicity",
     )
     ell_status: bool | None = leaf(
-        "Whether an English language learner.", sensitive("ell_status", read_flag), group=Group.ELL
+        "Whether an English language learner.",
+        lambda role: read_flag(role.ell_status),
+        group=Group.ELL,
+        held="ell_status",
     )
     gifted_status: bool | None = leaf("Whether in a gifted programme.", lambda role: read_flag(role.gifted_status))
     section504_status: bool | None = leaf(
-        "Whether on a Section 504 plan.", sensitive("section_504_status", read_flag), group=Group.SECTION_504
+        "Whether on a Section 504 plan.",
+        lambda role: read_flag(role.section_504_status),
+        group=Group.SECTION_504,
+        held="section_504_status",
     )
     frl_status: str | None = leaf("Free or reduced lunch: `Free`, `Reduced`, `Paid` or `Other`.", group=Group.FRL)
     iep_status: str | None = leaf(

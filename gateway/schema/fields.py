@@ -8,6 +8,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
+from operator import attrgetter
 from typing import Annotated, Any
 
 import strawberry
@@ -56,32 +57,34 @@ def leaf(
     attribute: str | None = None,
     read_all: Callable[[Sequence[Any]], Sequence[str]] | None = None,
     group: Group | None = None,
+    held: str | None = None,
 ) -> Any:
     """Declare a field answered from the object at hand; without `read`, from its `attribute`, else that of its name.
 
     `read_all` does for many objects what `read` does for one. A sensitive field names its `group`, and where it has a
-    `read`, wraps that in `sensitive`.
+    `read`, in `held` the attribute that this one reads.
     """
-    metadata = {SOURCE: Leaf(read, attribute, read_all, group)}
+    checked = unless_withheld(read, held) if read and held else read
+    metadata = {SOURCE: Leaf(read, attribute, read_all, group, checked)}
     if read is None and attribute is None:
         return strawberry.field(description=description, metadata=metadata)
 
     def resolve(root: Any) -> Any:
-        return read(root) if read else read_attribute(root, attribute or "")
+        return checked(root) if checked else read_attribute(root, attribute or "")
 
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
-def sensitive(name: str, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return what reads the attribute `name` of an object by `read`; raises FieldForbidden where it is withheld."""
+def unless_withheld(read: Callable[[Any], Any], held: str) -> Callable[[Any], Any]:
+    """Return `read`, raising FieldForbidden where the attribute that it reads is withheld."""
+    holds = attrgetter(held)
 
-    def guarded(source: Any) -> Any:
-        value = getattr(source, name)
-        if value is WITHHELD:
+    def checked(source: Any) -> Any:
+        if holds(source) is WITHHELD:
             raise FieldForbidden
-        return read(value)
+        return read(source)
 
-    return guarded
+    return checked
 
 
 def contextual(description: str, read: Callable[[Any, Context], Any]) -> Any:

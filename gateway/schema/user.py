@@ -1,7 +1,7 @@
 """User: one person with every role held, and the connection of users."""
 
-from collections.abc import Callable
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import strawberry
@@ -13,7 +13,7 @@ from gateway.policy import Group
 from gateway.schema.connections import ConnectionFields, cursor_field, edges_field, node_field, rows_field
 from gateway.schema.enums import Role
 from gateway.schema.facets import Contact, DistrictAdmin, Staff, Student, Teacher
-from gateway.schema.fields import connection, leaf, reference, sensitive
+from gateway.schema.fields import connection, leaf, reference
 from gateway.schema.node import Node, clever_id, self_link
 from gateway.schema.parts import LmsStatus, Name
 from gateway.schema.refs import ADistrict, Resources, Schools, Sections, Users
@@ -27,9 +27,9 @@ def roles_held(user: records.User) -> list[Role]:
     return [role for name, role in _ROLES if getattr(roles, name) is not None]
 
 
-def _facet(role: str) -> Callable[[Any], Any]:
-    read = sensitive(role, lambda facet: facet)
-    return lambda user: read(user.roles)
+def _facet(role: str, description: str) -> Any:
+    attribute = f"roles.{role}"
+    return leaf(description, attrgetter(attribute), group=Group.DETAILS, held=attribute)
 
 
 @strawberry.type(
@@ -47,24 +47,32 @@ class User(Node):
     name: Name | None = leaf("The person's name.")
     created: datetime | None = leaf(
         "When Clever made the record. Not to be relied on for syncing.",
-        sensitive("created", read_timestamp),
+        lambda user: read_timestamp(user.created),
         group=Group.DETAILS,
+        held="created",
     )
     last_modified: datetime | None = leaf(
         "When Clever last changed the record. Not to be relied on for syncing.",
-        sensitive("last_modified", read_timestamp),
+        lambda user: read_timestamp(user.last_modified),
         group=Group.DETAILS,
+        held="last_modified",
     )
     lms_status: LmsStatus | None = leaf("Whether the person is matched in the district's LMS.", group=Group.DETAILS)
     roles: list[Role] = leaf("Every role the person holds.", roles_held)
-    student: Student | None = leaf("What the person is as a student.", _facet("student"), group=Group.DETAILS)
-    teacher: Teacher | None = leaf("What the person is as a teacher.", _facet("teacher"), group=Group.DETAILS)
-    staff: Staff | None = leaf("What the person is as school staff.", _facet("staff"), group=Group.DETAILS)
+    student: Student | None = _facet("student", "What the person is as a student.")
+    teacher: Teacher | None = _facet("teacher", "What the person is as a teacher.")
+    staff: Staff | None = _facet("staff", "What the person is as school staff.")
     district_admin: DistrictAdmin | None = leaf(
-        "What the person is as a district admin.", _facet("district_admin"), group=Group.DETAILS
+        "What the person is as a district admin.",
+        lambda user: user.roles.district_admin,
+        group=Group.DETAILS,
+        held="roles.district_admin",
     )
     contact: Contact | None = leaf(
-        "What the person is as a contact of students.", _facet("contact"), group=Group.DETAILS
+        "What the person is as a contact of students.",
+        lambda user: user.roles.contact,
+        group=Group.DETAILS,
+        held="roles.contact",
     )
 
     district: ADistrict | None = reference("The person's district.", catalogue.DISTRICTS, lambda user: user.district)

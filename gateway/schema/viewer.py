@@ -3,8 +3,9 @@
 import strawberry
 
 from gateway.access.scoped import Who
+from gateway.clever import catalogue
 from gateway.schema.enums import Role
-from gateway.schema.fields import leaf
+from gateway.schema.fields import leaf, reference
 from gateway.schema.refs import AUser
 from gateway.schema.user import roles_held
 
@@ -20,8 +21,10 @@ def _roles(who: Who) -> list[Role]:
 class Viewer:
     """The person is null where a program asks, which sees its whole district."""
 
-    user: AUser | None = leaf(
-        "The person; null for a program, and for whom the roster does not know.", lambda who: who.user
+    user: AUser | None = reference(
+        "The person; null for a program, and for somebody whom the roster does not know.",
+        catalogue.USERS,
+        lambda who: who.user.id if who.user else None,
     )
     roles: list[Role] = leaf("The person's roles in the roster.", _roles)
     permissions: list[str] = leaf(

@@ -86,13 +86,11 @@ class Visible(Joins):
     def _teacher(self, held: Record) -> Mapping[str, set[str]]:
         sections = {key for key, one in self.sections.items() if self.person in one["teachers"]}
         students = self._students(sections)
-        # Of those named by a section whether they are shared or not, the contacts are seen.
-        named = {key for one in sections for key in self.sections[one]["students"]}
         contacts = {
             key
             for key, user in self.users.items()
             for tie in user["roles"].get("contact", {}).get("student_relationships", ())
-            if tie["student"] in named
+            if tie["student"] in students
         }
         self.grant(students, OF_TEACHER)
         return {
