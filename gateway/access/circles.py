@@ -17,7 +17,7 @@ from gateway.clever.catalogue import EVERYTHING, SCHOOL_ROLES, Relation, Resourc
 from gateway.clever.records import Record, Section, User
 from gateway.policy import Circle, Group
 
-EVERY_ROLE = frozenset(catalogue.ROLES)
+EVERY_ROLE: frozenset[str] = frozenset(catalogue.ROLES)
 # Employees may hold several roles under one id; students and contacts hold just one.
 _TEACHERS = frozenset({catalogue.TEACHER, catalogue.STAFF, catalogue.DISTRICT_ADMIN})
 _STUDENTS = frozenset({catalogue.STUDENT})
@@ -42,8 +42,8 @@ class Seen:
     grants: Set[Group]
     load: Load
     holds: Callable[[Any], bool]
-    ids: Set[str] | None = None
-    roles: Set[str] = EVERY_ROLE
+    ids: frozenset[str] | None = None
+    roles: frozenset[str] = EVERY_ROLE
     vouch: Callable[[Any], Iterable[RecordCall]] | None = None
 
     def has(self, record: Any) -> bool:
@@ -219,7 +219,7 @@ class Blueprint:
 
     rows: Resource
     build: Build
-    roles: Set[str] | None = EVERY_ROLE
+    roles: frozenset[str] | None = EVERY_ROLE
 
 
 BLUEPRINTS: Mapping[Circle, Blueprint] = {

@@ -17,7 +17,7 @@ from gateway.access.wants import Rows, Want, cut
 from gateway.access.windows import holds
 from gateway.clever import catalogue
 from gateway.clever.calls import RecordCall
-from gateway.clever.catalogue import Resource, Selection
+from gateway.clever.catalogue import Relation, Resource, Selection
 from gateway.clever.records import Record, User
 from gateway.errors import FieldForbidden, GatewayError, QueryTooComplex
 from gateway.identity import EXPLAIN
@@ -55,7 +55,7 @@ class _Way:
     through: bool = False
 
 
-_NOTHING = _Way()
+_NOTHING, _THROUGH = _Way(), _Way(through=True)
 
 
 class ScopedAccess:
@@ -143,12 +143,24 @@ class ScopedAccess:
     async def _ways(self, wants: Sequence[Want]) -> tuple[dict[Want, _Way], dict[Want, Exception]]:
         ways: dict[Want, _Way] = {}
         failed: dict[Want, Exception] = {}
+        known: dict[tuple[Relation, Selection], frozenset[str] | None] = {}
         for one in wants:
             try:
-                ways[one] = await self._way(one)
+                kind = one.relation, one.selection
+                if kind not in known:
+                    known[kind] = await self.sight.ids(one.relation.rows, _roles_of_rows(one))
+                ids = known[kind]
+                ways[one] = self._named(one, ids) or await self._way(one, ids)
             except GatewayError as error:
                 failed[one] = self._told(error)
         return ways, failed
+
+    def _named(self, one: Want, ids: frozenset[str] | None) -> _Way | None:
+        """Return the way of a want whose rows its parent names, and all of them are to be seen."""
+        if ids is None or one.parent is None or isinstance(one.parent, User):
+            return None
+        references = one.relation.references(one.parent, one.selection)
+        return _THROUGH if references is not None and ids.issuperset(filter(None, references)) else None
 
     async def _both(
         self, ways: Mapping[Want, _Way], load: Callable[[Sequence[Want]], Awaitable[Mapping[Want, V]]]
@@ -162,7 +174,7 @@ class ScopedAccess:
             return await self._lists(rest), {}
         return await asyncio.gather(self._lists(rest), load(through))
 
-    async def _way(self, one: Want) -> _Way:
+    async def _way(self, one: Want, ids: frozenset[str] | None) -> _Way:
         """Choose how the rows of a want are found.
 
         Raises FieldForbidden, and what hinders reading the viewer's circles.
@@ -170,25 +182,24 @@ class ScopedAccess:
         relation, rows = one.relation, one.relation.rows
         if isinstance(one.parent, User):
             await self._check_parent(one, one.parent)
-        ids = await self.sight.ids(rows, _roles_of_rows(one))
         if ids is not None and not ids:
             return _NOTHING
         if not relation.of_parent:
             return _Way(records=await self.sight.listed(rows, one.selection.role))
         me = await self.sight.me()
         if me is not None and one.parent_id == me.id and relation in _OF_MYSELF:
-            return _Way(wants=(one,), through=True)
+            return _THROUGH
         references = relation.references(one.parent, one.selection)
         named = None if references is None else {key for key in references if key}
         if named is not None and ids is not None:
             if named <= ids:
-                return _Way(wants=(one,), through=True)
+                return _THROUGH
             return _Way(calls=_calls(rows, named & ids, one.selection.role or relation.role_of_rows))
         if named is None and relation.scan is not None and relation.scan.of is catalogue.SECTIONS and one.parent_id:
             return await self._by_sections(one, ids)
         return _Way(wants=(replace(one, window=WHOLE, whole=True),))
 
-    async def _by_sections(self, one: Want, ids: Set[str] | None) -> _Way:
+    async def _by_sections(self, one: Want, ids: frozenset[str] | None) -> _Way:
         """Follow a relation that leads through sections by those alone that the viewer sees."""
         relation, rows = one.relation, one.relation.rows
         if not relation.applies(one.parent, one.selection):
@@ -246,7 +257,7 @@ class ScopedAccess:
 
     async def _sifted(self, one: Want, rows: Rows) -> Rows:
         ids = await self.sight.ids(one.relation.rows, _roles_of_rows(one))
-        if ids is not None and not self.sight.withholds and not {record.id for record in rows.records} - ids:
+        if ids is not None and not self.sight.withholds and ids.issuperset([record.id for record in rows.records]):
             return rows
         circles = await self.sight.seen(one.relation.rows)
         shown = [self.sight.shown(record, circles) for record in rows.records]
@@ -261,7 +272,7 @@ class ScopedAccess:
         return outcome
 
 
-def _roles_of_rows(one: Want) -> Set[str]:
+def _roles_of_rows(one: Want) -> frozenset[str]:
     role = one.selection.role or one.relation.role_of_rows
     return frozenset({role}) if role else _ROLES_OF_ROWS.get(one.relation, EVERY_ROLE)
 

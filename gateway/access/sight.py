@@ -84,9 +84,10 @@ class Sight:
         self._classmates = classmates
         self._me = Once(self._read_me)
         self._points: list[_Point] = []
+        self._everything: bool | None = None
         self._seen: dict[Resource, Once[tuple[Seen, ...]]] = {}
         self._lists: dict[tuple[Resource, str | None], Once[Sequence[Record]]] = {}
-        self._ids: dict[tuple[Resource, Set[str]], Set[str] | None] = {}
+        self._ids: dict[tuple[Resource, frozenset[str]], frozenset[str] | None] = {}
         self._index: dict[Relation, dict[str, list[Section]]] = {}
         self._withheld: Set[Group] = frozenset()
         self._ungranted: dict[Group, bool] = {}
@@ -111,8 +112,10 @@ class Sight:
 
     async def everything(self) -> bool:
         """Say whether the viewer sees the whole district."""
-        await self.me()
-        return any(point.rules.everything for point in self._points)
+        if self._everything is None:
+            await self.me()
+            self._everything = any(point.rules.everything for point in self._points)
+        return self._everything
 
     async def seen(self, rows: Resource) -> tuple[Seen, ...]:
         """Return the circles of records of a kind."""
@@ -120,11 +123,8 @@ class Sight:
             self._seen[rows] = Once(lambda: self._circles(rows))
         return await self._seen[rows].value()
 
-    async def ids(self, rows: Resource, roles: Set[str]) -> Set[str] | None:
-        """Return the ids of all that is seen of a kind, of people those in these roles; None where only records tell.
-
-        `roles` must be hashable.
-        """
+    async def ids(self, rows: Resource, roles: frozenset[str]) -> frozenset[str] | None:
+        """Return the ids of all that is seen of a kind, of people in these roles; None where only records tell."""
         key = rows, roles
         if key not in self._ids:
             circles = [circle for circle in await self.seen(rows) if not circle.roles.isdisjoint(roles)]
