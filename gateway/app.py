@@ -1,9 +1,10 @@
 """create_app(settings): the composition root, and the only place that sees every layer."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import fields
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, fields
 from pathlib import Path
+from secrets import token_urlsafe
 
 import httpx
 from starlette.applications import Starlette
@@ -12,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from gateway import __version__
 from gateway.access.source import Source
@@ -20,6 +21,7 @@ from gateway.cache.freshness import Lifetimes
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
+from gateway.clever.signin import App, CleverSignIn
 from gateway.engine.answers import refusal
 from gateway.engine.documents import DocumentCache
 from gateway.engine.executor import Engine
@@ -28,7 +30,15 @@ from gateway.engine.persisted import PersistedDocuments, read_manifest
 from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
 from gateway.observability import metrics as prometheus
-from gateway.observability.log import log_call, log_internal, log_request, log_untrusted
+from gateway.observability.log import (
+    log_call,
+    log_internal,
+    log_no_sign_in,
+    log_own_secret,
+    log_request,
+    log_sign_in,
+    log_untrusted,
+)
 from gateway.observability.metrics import Metrics
 from gateway.schema.build import build_schema
 from gateway.settings import Settings, listed
@@ -40,14 +50,23 @@ from gateway.web.hosts import AllowedHosts
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
 from gateway.web.ops import ops_routes
 from gateway.web.security import SecurityHeaders
+from gateway.web.sessions import Seal, SessionAuthenticator, Sessions
+from gateway.web.signin import CALLBACK, LOGIN, LOGOUT, SignIn, Site, Tenants
 
-ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics"})
+ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", LOGIN, CALLBACK, LOGOUT})
 
 
 def create_app(
-    settings: Settings, *, demo_token: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    *,
+    demo_token: str | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    tenants: Tenants | None = None,
 ) -> Starlette:
-    """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one."""
+    """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one.
+
+    `tenants` gives the tenant of a district, for people who sign in.
+    """
     source: Source | None = None
     metrics = Metrics()
 
@@ -59,7 +78,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         nonlocal source
-        async with open_client(settings, transport, metrics.on_call) as client:
+        async with (
+            people.clever if people else nullcontext(),
+            open_client(settings, transport, metrics.on_call) as client,
+        ):
             source = open_source(settings, client)
             try:
                 yield
@@ -71,6 +93,7 @@ def create_app(
         metrics.on_request(done)
         log_request(done)
 
+    people = open_sign_in(settings, tenants, the_source) if tenants else None
     persisted = open_persisted(settings)
     engine = open_engine(settings, persisted, metrics)
     keeps_answers = settings.cache and settings.response_cache
@@ -83,11 +106,14 @@ def create_app(
         public_introspection=settings.public_introspection,
         explain=settings.explain,
     )
-    graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
+    graphiql = open_graphiql(settings, demo_token, sign_in=people is not None)
+    authenticator = people.authenticator if people else None
+    graphql = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, authenticator)
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses)),
+            Route("/graphql", graphql),
             Route("/", _front_door(settings.graphiql)),
+            *(people.routes if people else ()),
             *ops_routes(lambda: source is not None, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
         ],
@@ -106,6 +132,44 @@ def open_source(settings: Settings, client: CleverClient) -> Source:
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
     return Source(client, shelf, lifetimes, recheck_s=settings.token_recheck)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What signing in takes: Clever's side of it, to be entered; the routes; and who recognises the sessions."""
+
+    clever: CleverSignIn
+    routes: list[BaseRoute]
+    authenticator: SessionAuthenticator
+
+
+def open_sign_in(settings: Settings, tenants: Tenants, source: Callable[[], Source]) -> People | None:
+    """Build what signing in takes; None where the settings do not have people sign in."""
+    client_id, secret = settings.clever_client_id, settings.clever_client_secret
+    if settings.auth != "viewer" or client_id is None or secret is None:
+        return None
+    if settings.origin is None:
+        log_no_sign_in()
+        return None
+    if settings.session_secret is None:
+        log_own_secret()
+    sealed = listed(settings.session_secret.get_secret_value()) if settings.session_secret else [token_urlsafe(48)]
+    site = Site(settings.origin, home="/graphiql" if settings.graphiql else "/")
+    app = App(client_id, secret.get_secret_value(), f"{settings.origin}{CALLBACK}")
+    clever = CleverSignIn(
+        app, settings.oauth_url, settings.clever_url, settings.clever_version, timeout_s=settings.upstream_timeout
+    )
+    sessions = Sessions(sealed, settings.session_hours * 3600, secure=site.secure)
+    sign_in = SignIn(clever, sessions, Seal(sealed, "sign-in"), site, tenants, source, log_sign_in)
+    return People(clever, sign_in.routes(), SessionAuthenticator(sessions, tenants))
+
+
+def open_graphiql(settings: Settings, demo_token: str | None, *, sign_in: bool) -> list[BaseRoute]:
+    """Build GraphiQL's routes; none where it is off."""
+    if not settings.graphiql:
+        return []
+    # A plan tells how large a district is: that is nothing for everybody who may sign in.
+    return graphiql_routes(demo_token=demo_token, explain=settings.explain and not sign_in, sign_in=sign_in)
 
 
 def open_persisted(settings: Settings) -> PersistedDocuments:

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,13 +13,17 @@ PREFIX = "GATEWAY_"
 # Read by the build of the package, not by the gateway.
 _ELSEWHERE = frozenset({"GATEWAY_BUILD_GRAPHIQL"})
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_SHORTEST_SECRET = 32
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
 
 
 class Settings(BaseSettings):
     """The gateway's settings, from environment variables `GATEWAY_<NAME>` or from keyword arguments."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid", hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; `0.0.0.0` for every interface.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -74,6 +79,33 @@ class Settings(BaseSettings):
         description="Processes that `serve` runs; each has memory, connections and metrics of its own, and an equal "
         "share of the calls a minute.",
     )
+    auth: Literal["passthrough", "viewer"] = Field(
+        "passthrough",
+        description="Who asks: holders of district tokens, or people, who see what the roster lets them see.",
+    )
+    clever_client_id: str | None = Field(None, description="The app's client id at Clever.")
+    clever_client_secret: SecretStr | None = Field(
+        None, validate_default=True, description="The app's client secret at Clever."
+    )
+    clever_oauth_url: str | None = Field(
+        None,
+        description="Origin of Clever's sign-in and token listing; by default `https://clever.com`, or "
+        "`GATEWAY_CLEVER_URL` where that is not Clever's.",
+    )
+    public_url: str | None = Field(
+        None,
+        description="Origin at which browsers reach the gateway: people sign in there, and Clever leads them back to "
+        "`/oauth/callback` of it. By default host and port, on loopback alone.",
+    )
+    session_secret: SecretStr | None = Field(
+        None,
+        validate_default=True,
+        description="Secret of at least 32 characters that sessions are encrypted with; of several, separated by "
+        "commas, the first, and sessions under the others go on. By default a random one of each process.",
+    )
+    session_hours: float = Field(
+        8.0, gt=0, allow_inf_nan=False, description="Hours after which people must sign in again."
+    )
     upstream_max_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest answer taken from Clever, in bytes.")
     upstream_failures: int = Field(
         20, ge=1, description="Calls to Clever that fail in a row before it is left alone for a while."
@@ -128,9 +160,11 @@ class Settings(BaseSettings):
         "uses it.",
     )
 
-    @field_validator("clever_url")
+    @field_validator("clever_url", "clever_oauth_url", "public_url")
     @classmethod
-    def _is_an_origin(cls, value: str) -> str:
+    def _is_an_origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         origin = value.strip().rstrip("/")
         shape = _ORIGIN.fullmatch(origin)
         if shape is None or not 0 < int(shape[1] or 443) <= 65535:
@@ -148,6 +182,39 @@ class Settings(BaseSettings):
     def calls_per_worker(self) -> int:
         """Return the calls a minute and token of one worker: workers do not know of each other's."""
         return self.calls_per_minute // self.workers
+
+    @field_validator("clever_client_secret")
+    @classmethod
+    def _goes_with_the_id(cls, value: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if (value is None) != (others.data.get("clever_client_id") is None):
+            raise ValueError("must be set together with GATEWAY_CLEVER_CLIENT_ID")
+        return value
+
+    @field_validator("session_secret")
+    @classmethod
+    def _is_long_and_shared(cls, value: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if value is not None and any(len(one) < _SHORTEST_SECRET for one in listed(value.get_secret_value()) or [""]):
+            raise ValueError(f"must have at least {_SHORTEST_SECRET} characters, and so must each of several")
+        people = others.data.get("auth") == "viewer" and others.data.get("clever_client_id") is not None
+        if value is None and people and others.data.get("workers", 1) > 1:
+            raise ValueError("must be set where there are several workers: each must know the others' sessions")
+        return value
+
+    @property
+    def oauth_url(self) -> str:
+        """Return the origin of Clever's sign-in and token listing."""
+        if self.clever_oauth_url is not None:
+            return self.clever_oauth_url
+        host = urlsplit(self.clever_url).hostname or ""
+        return "https://clever.com" if f".{host}".endswith(".clever.com") else self.clever_url
+
+    @property
+    def origin(self) -> str | None:
+        """Return the origin at which browsers reach the gateway, where that is known."""
+        if self.public_url is not None or self.host not in LOOPBACK or not self.port:
+            return self.public_url
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @field_validator("cors_origins")
     @classmethod

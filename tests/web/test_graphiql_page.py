@@ -24,7 +24,8 @@ EXAMPLES = sorted((SOURCES / "src" / "examples").glob("*.graphql"))
 SCRIPT = b"console.log('bundled');" * 100
 INDEX = (
     '<!doctype html><html><head><meta name="graphql-endpoint" content="/graphql">'
-    '<meta name="demo-token" content=""><meta name="explain" content=""><script type="module" src="./assets/index-abc123.js"></script>'
+    '<meta name="demo-token" content=""><meta name="explain" content=""><meta name="sign-in" content="">'
+    '<meta name="sign-out" content=""><script type="module" src="./assets/index-abc123.js"></script>'
     '<link rel="stylesheet" href="./assets/style-def456.css"></head><body></body></html>'
 )
 
