@@ -96,24 +96,16 @@ def create_app(
     people = open_sign_in(settings, tenants, the_source) if tenants else None
     persisted = open_persisted(settings)
     engine = open_engine(settings, persisted, metrics)
-    keeps_answers = settings.cache and settings.response_cache
-    responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
-    limits = EndpointLimits(
-        deadline_s=settings.deadline,
-        calls=settings.max_calls,
-        rows=settings.max_rows,
-        body_bytes=settings.max_body_bytes,
-        public_introspection=settings.public_introspection,
-        explain=settings.explain,
-    )
-    graphiql = open_graphiql(settings, demo_token, sign_in=people is not None)
-    authenticator = people.authenticator if people else None
-    graphql = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, authenticator)
+    responses = Responses(settings.response_cache_bytes if settings.cache and settings.response_cache else 0)
+    limits = endpoint_limits(settings)
+    graphiql = open_graphiql(settings, demo_token, people.sign_in if people else None)
+    asks = people.authenticator if people else None
+    graphql = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, asks)
     return Starlette(
         routes=[
             Route("/graphql", graphql),
             Route("/", _front_door(settings.graphiql)),
-            *(people.routes if people else ()),
+            *(people.sign_in.routes() if people else ()),
             *ops_routes(lambda: source is not None, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
         ],
@@ -127,6 +119,18 @@ def create_app(
     )
 
 
+def endpoint_limits(settings: Settings) -> EndpointLimits:
+    """Return what the settings let one request take."""
+    return EndpointLimits(
+        deadline_s=settings.deadline,
+        calls=settings.max_calls,
+        rows=settings.max_rows,
+        body_bytes=settings.max_body_bytes,
+        public_introspection=settings.public_introspection,
+        explain=settings.explain,
+    )
+
+
 def open_source(settings: Settings, client: CleverClient) -> Source:
     """Build the way to Clever that the settings describe, with what it remembers; to be closed by the caller."""
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
@@ -136,10 +140,10 @@ def open_source(settings: Settings, client: CleverClient) -> Source:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """What signing in takes: Clever's side of it, to be entered; the routes; and who recognises the sessions."""
+    """What signing in takes: Clever's side of it, to be entered; our side; and who recognises the sessions."""
 
     clever: CleverSignIn
-    routes: list[BaseRoute]
+    sign_in: SignIn
     authenticator: SessionAuthenticator
 
 
@@ -161,15 +165,17 @@ def open_sign_in(settings: Settings, tenants: Tenants, source: Callable[[], Sour
     )
     sessions = Sessions(sealed, settings.session_hours * 3600, secure=site.secure)
     sign_in = SignIn(clever, sessions, Seal(sealed, "sign-in"), site, tenants, source, log_sign_in)
-    return People(clever, sign_in.routes(), SessionAuthenticator(sessions, tenants))
+    return People(clever, sign_in, SessionAuthenticator(sessions, tenants))
 
 
-def open_graphiql(settings: Settings, demo_token: str | None, *, sign_in: bool) -> list[BaseRoute]:
+def open_graphiql(settings: Settings, demo_token: str | None, sign_in: SignIn | None) -> list[BaseRoute]:
     """Build GraphiQL's routes; none where it is off."""
     if not settings.graphiql:
         return []
+    if sign_in is None:
+        return graphiql_routes(demo_token=demo_token, explain=settings.explain)
     # A plan tells how large a district is: that is nothing for everybody who may sign in.
-    return graphiql_routes(demo_token=demo_token, explain=settings.explain and not sign_in, sign_in=sign_in)
+    return graphiql_routes(sign_in=True, on_page=sign_in.tidy)
 
 
 def open_persisted(settings: Settings) -> PersistedDocuments:

@@ -4,18 +4,22 @@ import subprocess
 import sys
 import time
 import webbrowser
+from secrets import token_urlsafe
 from typing import Annotated, Any
 
 import httpx
 import typer
 
+from gateway import sandbox as simulator
 from gateway.app import create_app
 from gateway.cli.sandbox import Preset, Seed
 from gateway.cli.serving import listen, origin, run
 from gateway.cli.terminal import Failure, out, warn_of_unknown_settings
+from gateway.identity import Tenant
 from gateway.observability.log import configure_logging
 from gateway.settings import Settings
 from gateway.web.hosts import LOOPBACK_NAMES
+from gateway.web.signin import Tenants
 
 LOOPBACK = "127.0.0.1"
 TOKEN = "TEST_TOKEN"  # noqa: S105 - Clever's public name for its sandbox's token
@@ -29,6 +33,9 @@ def demo(
     sandbox_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the sandbox; 0 takes a free one.")
     ] = 8100,
+    viewer: Annotated[
+        bool, typer.Option("--viewer", help="Have people sign in, rather than programs bring tokens.")
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open GraphiQL in the browser.")] = False,
 ) -> None:
     """Start a simulated Clever and the gateway over it, and explore a school district in GraphiQL."""
@@ -46,17 +53,45 @@ def demo(
             public_introspection=True,
             allowed_hosts=",".join(LOOPBACK_NAMES),
             log_level="warning",
+            **(_sign_in(origin(listener)) if viewer else {}),
         )
         configure_logging(settings.log_level)
 
         def announce() -> None:
-            _print_what_is_where(origin(listener), upstream, preset, seed)
+            _print_what_is_where(origin(listener), upstream, preset, seed, viewer)
             if open_:
                 webbrowser.open(f"{origin(listener)}/graphiql")
 
         with _sandbox_process(preset, seed, upstream_port) as process:
             _wait_until_it_answers(process, upstream)
-            run(create_app(settings, demo_token=TOKEN), listener, announce)
+            if viewer:
+                run(create_app(settings, tenants=_listed_tenants(upstream)), listener, announce)
+            else:
+                run(create_app(settings, demo_token=TOKEN), listener, announce)
+
+
+def _sign_in(gateway: str) -> dict[str, Any]:
+    """Return the settings by which people sign in with the sandbox."""
+    return {
+        "auth": "viewer",
+        "clever_client_id": simulator.CLIENT_ID,
+        "clever_client_secret": simulator.CLIENT_SECRET,
+        "public_url": gateway,
+        "session_secret": token_urlsafe(48),
+    }
+
+
+def _listed_tenants(upstream: str) -> Tenants:
+    """Return the tenants of the sandbox's districts, which do not change."""
+    with httpx.Client(trust_env=False) as client:
+        app = (simulator.CLIENT_ID, simulator.CLIENT_SECRET)
+        rows = client.get(f"{upstream}/oauth/tokens?owner_type=district", auth=app).raise_for_status().json()["data"]
+    tenants = {row["owner"]["id"]: Tenant(row["access_token"], row["owner"]["id"]) for row in rows}
+
+    async def tenant(district: str) -> Tenant | None:
+        return tenants.get(district)
+
+    return tenant
 
 
 class _sandbox_process:  # noqa: N801 - used as a context manager
@@ -107,17 +142,19 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], upstream: str) -> N
     raise Failure(f"the sandbox did not answer within {_LONGEST_START_S} s.")
 
 
-def _print_what_is_where(gateway: str, upstream: str, preset: str, seed: int) -> None:
+def _print_what_is_where(gateway: str, upstream: str, preset: str, seed: int, viewer: bool) -> None:
     curl = (
         f"curl {gateway}/graphql -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/json' "
         """-d '{"query":"{ district { name schools(first: 3) { nodes { name } } } }"}'"""
     )
+    token = f"{TOKEN} (also TEST_TOKEN_2 and TEST_TOKEN_3, of two small districts)"
+    asking = [("Sign in", f"{gateway}/login, as anybody of three districts")] if viewer else [("Token", token)]
     lines = (
         ("GraphiQL", f"{gateway}/graphiql"),
         ("GraphQL", f"{gateway}/graphql"),
-        ("Token", f"{TOKEN} (also TEST_TOKEN_2 and TEST_TOKEN_3, of two small districts)"),
+        *asking,
         ("Clever", f"{upstream}/v3.1, simulated (preset {preset}, seed {seed})"),
-        ("Try", curl),
+        *([] if viewer else [("Try", curl)]),
         ("Stop", "Ctrl-C"),
     )
     for name, value in lines:

@@ -10,7 +10,7 @@ import html
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ def graphiql_routes(
     explain: bool = False,
     sign_in: bool = False,
     path: str = "/graphiql",
+    on_page: Callable[[Request, Response], None] = lambda _request, _page: None,
 ) -> list[BaseRoute]:
     """Make the routes of the GraphiQL page and its files.
 
@@ -105,6 +106,7 @@ def graphiql_routes(
         explain: whether the endpoint tells its plans; only then does the page ask for them.
         sign_in: whether people sign in, rather than paste a token.
         path: where the page lives.
+        on_page: hears of each page before it is sent, and may add to its headers.
     """
     bundled = bundle_available()
     template = ((_BUNDLE if bundled else _SOURCES) / "index.html").read_text(encoding="utf-8")
@@ -123,7 +125,9 @@ def graphiql_routes(
         back = urlencode({"next": f"{root}{path}"})
         content = _with_meta(content, "sign-in", f"{root}/login?{back}" if sign_in else "")
         content = _with_meta(content, "sign-out", f"{root}/logout?{back}" if sign_in else "")
-        return HTMLResponse(content, headers=_page_headers(nonce, forms=sign_in))
+        answer = HTMLResponse(content, headers=_page_headers(nonce, forms=sign_in))
+        on_page(request, answer)
+        return answer
 
     async def asset(request: Request) -> Response:
         found = assets.get(request.path_params["name"])

@@ -153,6 +153,13 @@ class Sessions:
         if session is not None:
             self._ended.add(session.id, session.until)
 
+    def tidy(self, response: Response, cookies: str) -> None:
+        """Have the browser forget, with this response, a session that has ended."""
+        try:
+            self.find(cookies)
+        except Unauthenticated:
+            set_cookie(response, self.cookie, "", 0, secure=self._secure)
+
     def _read(self, sealed: str) -> Session:
         value = self._seal.open(sealed)
         if value is None:

@@ -141,6 +141,10 @@ class SignIn:
         response.headers["clear-site-data"] = '"cache"'
         return response
 
+    def tidy(self, request: Request, response: Response) -> None:
+        """Have the browser forget, with this response, a session that has ended: it would only be refused."""
+        self._sessions.tidy(response, request.headers.get("cookie", ""))
+
     def _begin(self, request: Request, onward: str, district: str | None = None) -> Response:
         state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
         flow = {"state": state, "verifier": verifier, "next": onward, "until": self._clock() + _FLOW_S}

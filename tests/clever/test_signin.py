@@ -1,6 +1,5 @@
 """What may come back when a code is exchanged, from a Clever that fails, is slow, or is something else."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -45,8 +44,8 @@ class Upstream:
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if answer is None:
             # Until the caller has given up.
-            while not await request.is_disconnected():
-                await asyncio.sleep(0.01)
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
             return Response()
         return answer
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,6 +17,7 @@ from gateway.settings import Settings
 from tests.conftest import Upstream
 from tests.servers import running_at
 
+SESSION, FLOW = "clever_session", "clever_sign_in"
 SECRET = "a secret of the tests that is long enough for anybody"
 
 
@@ -114,3 +116,12 @@ def student(upstream: Upstream) -> str:
     """The id of a student with sections."""
     oracle = upstream.oracle()
     return next(user for user in oracle.with_role("student") if oracle.user_sections(user))
+
+
+def page_of(answer: httpx.Response, status: int) -> str:
+    """Return the words of an error page, which must be safe."""
+    assert answer.status_code == status
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert "<script" not in answer.text
+    return unescape(re.sub(r"<[^>]+>", " ", answer.text.partition("<body>")[2]))

@@ -116,6 +116,16 @@ class TestWithABundle:
         page = (await client_of(explain=explain).get("/graphiql")).text
         assert meta_of(page, "explain") == content
 
+    async def test_the_page_knows_where_people_sign_in_and_out(self) -> None:
+        tokens = await client_of(demo_token="TEST_TOKEN").get("/graphiql")
+        people = await client_to(Starlette(routes=graphiql_routes(sign_in=True))).get("/graphiql")
+
+        assert (meta_of(tokens.text, "sign-in"), meta_of(tokens.text, "sign-out")) == ("", "")
+        assert meta_of(people.text, "sign-in") == "/login?next=%2Fgraphiql"
+        assert meta_of(people.text, "sign-out") == "/logout?next=%2Fgraphiql"
+        assert policy_of(tokens.headers["content-security-policy"])["form-action"] == ["'none'"]
+        assert policy_of(people.headers["content-security-policy"])["form-action"] == ["'self'"]
+
     async def test_the_policy_allows_this_origin_alone_and_no_inline_script(self) -> None:
         answer = await client_of().get("/graphiql")
         policy = policy_of(answer.headers["content-security-policy"])
