@@ -1,4 +1,4 @@
-"""Small pages for people: a sentence, what to do, and a link. Nothing on them came from the request."""
+"""Small pages for people: a sentence, what to do, and a link. No word on them came from the request."""
 
 from base64 import b64encode
 from hashlib import sha256

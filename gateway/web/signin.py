@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -34,6 +34,8 @@ _FLOW_S = 600
 # Tabs of one browser that are signing in at the same time.
 _MOST_FLOWS = 4
 _LONGEST_PATH = 1_000
+# Browsers take 4096 bytes with name and attributes.
+_LARGEST_COOKIE = 3_800
 _RECORD_S, _RECORD_CALLS = 15.0, 5
 
 Tenants = Callable[[str], Awaitable[Tenant | None]]
@@ -61,12 +63,19 @@ class Site:
 
 
 class _Ended(Exception):
-    """A sign-in cannot be finished: its outcome for the log, and the page for the person."""
+    """A sign-in cannot be finished: its outcome for the log; title, text and status of the page for the person, and
+    what its link to begin again says, if there is one.
+    """
 
     def __init__(self, outcome: str, title: str, text: str, status: int = 403, again: str | None = "Sign in") -> None:
         super().__init__(outcome)
         self.outcome = outcome
-        self.page = page(title, text, status, (LOGIN, again) if again else None)
+        self._title, self._text, self._status, self._again = title, text, status, again
+
+    def page(self, onward: str) -> Response:
+        """Return the page, whose link leads to `onward` in the end."""
+        link = (f"{LOGIN}?{urlencode({'next': onward})}", self._again) if self._again else None
+        return page(self._title, self._text, self._status, link)
 
 
 class SignIn:
@@ -112,20 +121,21 @@ class SignIn:
     async def callback(self, request: Request) -> Response:
         """Take the browser back from Clever: begin its session, or say why not."""
         state = request.query_params.get("state")
-        if not state:
+        if not state and "error" not in request.query_params:
             return self._begin(request, self._site.home)
-        flow = self._take(request, state)
+        flow = self._take(request, state) if state else None
+        onward = flow["next"] if flow else self._site.home
         try:
             if flow is None:
                 raise _not_ours()
             session = await self._finish(request, flow)
         except _Ended as ended:
             self._on_signed_in(SignedIn(ended.outcome))
-            response: Response = ended.page
+            response = ended.page(onward)
         else:
             self._on_signed_in(SignedIn("signed_in", Viewer(session[0])))
             self._sessions.end_named(request.headers.get("cookie", ""))
-            response = RedirectResponse(flow["next"], 303, _NO_STORE)
+            response = RedirectResponse(onward, 303, _NO_STORE)
             self._sessions.begin(response, *session)
         self._remember(response, [one for one in self._pending(request) if one["state"] != state])
         return response
@@ -204,7 +214,11 @@ class SignIn:
         return [flow for flow in opened["flows"] if flow["until"] > now] if opened else []
 
     def _remember(self, response: Response, flows: list[dict[str, Any]]) -> None:
-        sealed = self._flows.close({"flows": flows[-_MOST_FLOWS:]}) if flows else ""
+        flows = flows[-_MOST_FLOWS:]
+        sealed = self._flows.close({"flows": flows}) if flows else ""
+        while len(sealed) > _LARGEST_COOKIE:
+            flows = flows[1:]
+            sealed = self._flows.close({"flows": flows})
         set_cookie(response, self._cookie, sealed, _FLOW_S if flows else 0, secure=self._site.secure)
 
     def _take(self, request: Request, state: str) -> dict[str, Any] | None:

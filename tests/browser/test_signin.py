@@ -108,5 +108,5 @@ async def test_cancelling_at_clever_leads_to_a_page_that_says_so(visit: Visit) -
     await visit.page.wait_for_url("**/oauth/callback?*")
 
     assert "you chose not to" in await visit.page.inner_text("main")
-    assert await visit.page.get_by_role("link", name="Sign in").get_attribute("href") == "/login"
+    assert await visit.page.get_by_role("link", name="Sign in").get_attribute("href") == "/login?next=%2Fgraphiql"
     assert [complaint for complaint in visit.complaints if "40" not in complaint] == []

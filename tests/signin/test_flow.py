@@ -91,6 +91,14 @@ class TestSigningIn:
 
         assert [one.headers["location"] for one in done] == ["/1", "/2"]
 
+    async def test_tabs_with_long_addresses_leave_room_for_the_last(self, browser: Browser, teacher: str) -> None:
+        onward = [f"/{number}{'x' * 990}" for number in range(6)]
+        asked = [await browser.http.get(f"{browser.origin}/login", params={"next": one}) for one in onward]
+        done = await browser.come_back(await browser.choose(asked[-1].headers["location"], teacher))
+
+        assert max(len(one.headers["set-cookie"]) for one in asked) < 4096
+        assert done.headers["location"] == onward[-1]
+
     async def test_signing_in_again_ends_the_session_before(self, browser: Browser, teacher: str, student: str) -> None:
         await browser.login(teacher)
         before = browser.http.cookies[SESSION]
@@ -203,7 +211,7 @@ class TestStates:
 
 class TestNotSignedIn:
     async def test_who_cancels(self, browser: Browser) -> None:
-        asked = await browser.http.get(f"{browser.origin}/login")
+        asked = await browser.http.get(f"{browser.origin}/login?next=/back")
         state = query_of(asked.headers["location"])["state"]
         mark = "<b>mark</b>"
         answer = await browser.http.get(
@@ -213,7 +221,11 @@ class TestNotSignedIn:
 
         assert "you chose not to" in page_of(answer, 403)
         assert "mark" not in answer.text
+        assert 'href="/login?next=%2Fback"' in answer.text
         assert SESSION not in browser.http.cookies
+
+    async def test_an_error_without_a_state_is_not_answered_by_going_back_there(self, browser: Browser) -> None:
+        page_of(await browser.http.get(f"{browser.origin}/oauth/callback?error=access_denied"), 400)
 
     async def test_a_code_that_clever_does_not_take(self, browser: Browser) -> None:
         asked = await browser.http.get(f"{browser.origin}/login")
@@ -230,7 +242,7 @@ class TestNotSignedIn:
         answer = await browser.login(person)
 
         assert reason in page_of(answer, 403)
-        assert 'href="/login"' in answer.text
+        assert 'href="/login?next=%2Fgraphiql"' in answer.text
         assert SESSION not in browser.http.cookies
 
     async def test_people_of_a_district_without_a_token(self, upstream: Upstream, teacher: str) -> None:
