@@ -161,7 +161,7 @@ def open_sign_in(settings: Settings, tenants: Tenants, source: Callable[[], Sour
     site = Site(settings.origin, home="/graphiql" if settings.graphiql else "/")
     app = App(client_id, secret.get_secret_value(), f"{settings.origin}{CALLBACK}")
     clever = CleverSignIn(
-        app, settings.oauth_url, settings.clever_url, settings.clever_version, timeout_s=settings.upstream_timeout
+        app, settings.oauth_origin, settings.clever_url, settings.clever_version, timeout_s=settings.upstream_timeout
     )
     sessions = Sessions(sealed, settings.session_hours * 3600, secure=site.secure)
     sign_in = SignIn(clever, sessions, Seal(sealed, "sign-in"), site, tenants, source, log_sign_in)

@@ -4,7 +4,6 @@ import difflib
 import os
 import re
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,7 +12,9 @@ PREFIX = "GATEWAY_"
 # Read by the build of the package, not by the gateway.
 _ELSEWHERE = frozenset({"GATEWAY_BUILD_GRAPHIQL"})
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+# Hosts that are this machine: what goes there passes nobody.
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 _SHORTEST_SECRET = 32
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
 
@@ -31,6 +32,20 @@ class Settings(BaseSettings):
         "https://api.clever.com", description="Origin of Clever's API, without the version; or that of a sandbox."
     )
     clever_version: Literal["v3.0", "v3.1"] = Field("v3.1", description="Version of Clever's API to read.")
+    auth: Literal["passthrough", "viewer"] = Field(
+        "passthrough",
+        description="Who callers are: those whose Clever token they bring; or people and back ends that sign in or "
+        "bring a JWT or an API key, while the gateway holds the tokens.",
+    )
+    clever_client_id: str | None = Field(None, description="The app's client id at Clever, to list its tokens.")
+    clever_client_secret: SecretStr | None = Field(
+        None, validate_default=True, description="The client secret that belongs to it."
+    )
+    clever_oauth_url: str | None = Field(
+        None,
+        description="Origin of Clever's OAuth pages; https://clever.com, or that of `GATEWAY_CLEVER_URL` where that is "
+        "not Clever's, if not said.",
+    )
     deadline: float = Field(30.0, gt=0, allow_inf_nan=False, description="Seconds that one request may take in all.")
     max_calls: int = Field(1200, ge=1, description="Calls to Clever that one request may make, retries included.")
     max_rows: int = Field(
@@ -78,19 +93,6 @@ class Settings(BaseSettings):
         ge=1,
         description="Processes that `serve` runs; each has memory, connections and metrics of its own, and an equal "
         "share of the calls a minute.",
-    )
-    auth: Literal["passthrough", "viewer"] = Field(
-        "passthrough",
-        description="Who asks: holders of district tokens, or people, who see what the roster lets them see.",
-    )
-    clever_client_id: str | None = Field(None, description="The app's client id at Clever.")
-    clever_client_secret: SecretStr | None = Field(
-        None, validate_default=True, description="The app's client secret at Clever."
-    )
-    clever_oauth_url: str | None = Field(
-        None,
-        description="Origin of Clever's sign-in and token listing; by default `https://clever.com`, or "
-        "`GATEWAY_CLEVER_URL` where that is not Clever's.",
     )
     public_url: str | None = Field(
         None,
@@ -201,12 +203,11 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def oauth_url(self) -> str:
-        """Return the origin of Clever's sign-in and token listing."""
-        if self.clever_oauth_url is not None:
+    def oauth_origin(self) -> str:
+        """Return the origin of Clever's OAuth pages."""
+        if self.clever_oauth_url:
             return self.clever_oauth_url
-        host = urlsplit(self.clever_url).hostname or ""
-        return "https://clever.com" if f".{host}".endswith(".clever.com") else self.clever_url
+        return "https://clever.com" if self.clever_url == "https://api.clever.com" else self.clever_url
 
     @property
     def origin(self) -> str | None:

@@ -113,7 +113,6 @@ class TestSigningIn:
         ("settings", "origin"),
         [
             ({"clever_url": "https://api.clever.com"}, "https://clever.com"),
-            ({"clever_url": "https://clever.com"}, "https://clever.com"),
             ({"clever_url": "http://127.0.0.1:8100"}, "http://127.0.0.1:8100"),
             ({"clever_url": "https://notclever.com"}, "https://notclever.com"),
             ({"clever_oauth_url": "https://login.example/"}, "https://login.example"),
@@ -121,7 +120,7 @@ class TestSigningIn:
         ids=str,
     )
     def test_clever_signs_people_in_where_its_api_is_clevers(self, settings: Any, origin: str) -> None:
-        assert Settings(**settings).oauth_url == origin
+        assert Settings(**settings).oauth_origin == origin
 
     @pytest.mark.parametrize(
         ("settings", "origin"),
