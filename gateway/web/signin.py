@@ -231,10 +231,9 @@ class SignIn:
     def _safe(self, onward: str | None) -> str:
         """Return a path of this origin: what was asked for if it is one, else the home."""
         asked = onward or ""
-        parts = urlsplit(asked) if asked.startswith("/") and len(asked) <= _LONGEST_PATH else None
-        # Browsers take a backslash for a slash, and leave out tabs and line ends.
+        # Browsers take a backslash for a slash, and leave out tabs and line ends; two slashes begin a host.
         plain = asked.isascii() and asked.isprintable() and not {"\\", " "} & set(asked)
-        if parts is None or not plain or asked.startswith("//") or parts.scheme or parts.netloc:
+        if not plain or not asked.startswith("/") or asked.startswith("//") or len(asked) > _LONGEST_PATH:
             return self._site.home
         return asked
 

@@ -113,7 +113,7 @@ class TestSigningIn:
 
 
 class TestWhereItLeads:
-    @pytest.mark.parametrize("onward", ["/", "/a/b?c=d&e=%2F%2Fx", "/graphiql#x"])
+    @pytest.mark.parametrize("onward", ["/", "/a/b?c=d&e=%2F%2Fx", "/graphiql#x", "/]", "/a//b"])
     async def test_to_the_path_that_was_asked_for(self, browser: Browser, teacher: str, onward: str) -> None:
         assert (await browser.login(teacher, onward)).headers["location"] == onward
 
@@ -132,6 +132,8 @@ class TestWhereItLeads:
             "javascript:alert(1)",
             "/x\r\nset-cookie: a=b",
             "/\u00e9",
+            "//]",
+            "/" * 3,
             "/" + "x" * 1000,
         ],
         ids=repr,
