@@ -3,14 +3,18 @@
 import difflib
 import os
 import re
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
 # Read by the build of the package, not by the gateway.
 _ELSEWHERE = frozenset({"GATEWAY_BUILD_GRAPHIQL"})
+
+# Hosts that are this machine: what goes there passes nobody.
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
 
@@ -18,7 +22,9 @@ _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,
 class Settings(BaseSettings):
     """The gateway's settings, from environment variables `GATEWAY_<NAME>` or from keyword arguments."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid", hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; `0.0.0.0` for every interface.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -26,6 +32,42 @@ class Settings(BaseSettings):
         "https://api.clever.com", description="Origin of Clever's API, without the version; or that of a sandbox."
     )
     clever_version: Literal["v3.0", "v3.1"] = Field("v3.1", description="Version of Clever's API to read.")
+    auth: Literal["passthrough", "viewer"] = Field(
+        "passthrough",
+        description="Who callers are: those whose Clever token they bring; or people and back ends that sign in or "
+        "bring a JWT or an API key, while the gateway holds the tokens.",
+    )
+    clever_client_id: str | None = Field(None, description="The app's client id at Clever, to list its tokens.")
+    clever_client_secret: SecretStr | None = Field(None, description="The client secret that belongs to it.")
+    clever_oauth_url: str | None = Field(
+        None,
+        description="Origin of Clever's OAuth pages; https://clever.com, or that of `GATEWAY_CLEVER_URL` where that is "
+        "not Clever's, if not said.",
+    )
+    district_tokens: SecretStr | None = Field(
+        None, description="Tokens that the gateway holds: `district id=token` pairs, separated by commas."
+    )
+    district_tokens_file: str | None = Field(
+        None, description="Path of a JSON file with them, `{district id: token}`; read again when it is replaced."
+    )
+    token_refresh: float = Field(
+        900.0, gt=0, allow_inf_nan=False, description="Seconds after which the tokens of districts are read anew."
+    )
+    jwt_jwks_url: str | None = Field(
+        None, description="URL of the keys (JWKS) that callers' JWTs are signed with; https, or http on loopback."
+    )
+    jwt_issuer: str | None = Field(None, description="Issuer that JWTs must name (`iss`).")
+    jwt_audience: str | None = Field(
+        None, description="Audience that JWTs must name (`aud`); one of several, separated by commas."
+    )
+    jwt_user_claim: str = Field("sub", min_length=1, description="Claim of JWTs that holds Clever's id of the user.")
+    jwt_district_claim: str = Field(
+        "district", min_length=1, description="Claim of JWTs that holds Clever's id of the district."
+    )
+    api_keys_file: str | None = Field(
+        None,
+        description="Path of a JSON list of API keys as `clever-gateway apikey` makes them; read again when replaced.",
+    )
     deadline: float = Field(30.0, gt=0, allow_inf_nan=False, description="Seconds that one request may take in all.")
     max_calls: int = Field(1200, ge=1, description="Calls to Clever that one request may make, retries included.")
     max_rows: int = Field(
@@ -119,18 +161,28 @@ class Settings(BaseSettings):
         description="What runs queries: plans compiled for each, or graphql-core alone, which is many times slower. "
         "What plans do not know goes to graphql-core in any case.",
     )
+    audit_log: str | None = Field(
+        None, description="Path of a file, or `stdout`, that gets a line for each request: who read how much of what."
+    )
+    pseudonym_key: SecretStr | None = Field(
+        None,
+        description="Key under which people and tokens are named in the audit log; the same on all replicas. Without "
+        "one, names change with each start.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level of what is logged; `debug` adds a line for each call to Clever."
     )
     token: SecretStr | None = Field(
         None,
         description="Token that the commands `query`, `explain` and `doctor` send if they are given none; no server "
-        "uses it.",
+        "uses it. An API key or a JWT where the gateway holds Clever's tokens.",
     )
 
-    @field_validator("clever_url")
+    @field_validator("clever_url", "clever_oauth_url")
     @classmethod
-    def _is_an_origin(cls, value: str) -> str:
+    def _is_an_origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         origin = value.strip().rstrip("/")
         shape = _ORIGIN.fullmatch(origin)
         if shape is None or not 0 < int(shape[1] or 443) <= 65535:
@@ -157,6 +209,53 @@ class Settings(BaseSettings):
             if shape is None or not 0 < int(shape[1] or 443) <= 65535:
                 raise ValueError("must be origins such as https://app.example.org, separated by commas; `*` is not one")
         return value
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _is_safe_to_ask(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            url = urlsplit(value.strip())
+            safe = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
+            sound = bool(url.hostname) and url.username is None and not url.fragment and (url.port or 1) > 0
+        except ValueError:
+            safe = sound = False
+        if not (safe and sound):
+            raise ValueError(
+                "must be a URL such as https://login.example.org/jwks.json; plain http is taken on this machine alone"
+            )
+        return value.strip()
+
+    @model_validator(mode="after")
+    def _can_answer_somebody(self) -> Self:
+        """Refuse settings that contradict each other; the messages name them."""
+        if (self.clever_client_id is None) != (self.clever_client_secret is None):
+            raise ValueError("GATEWAY_CLEVER_CLIENT_ID and GATEWAY_CLEVER_CLIENT_SECRET belong together: set both")
+        if self.jwt_jwks_url and not (self.jwt_issuer and listed(self.jwt_audience)):
+            raise ValueError("GATEWAY_JWT_JWKS_URL needs GATEWAY_JWT_ISSUER and GATEWAY_JWT_AUDIENCE beside it")
+        if self.district_tokens and self.district_tokens_file:
+            raise ValueError("GATEWAY_DISTRICT_TOKENS and GATEWAY_DISTRICT_TOKENS_FILE say the same twice: set one")
+        if self.auth == "passthrough":
+            return self
+        if not (self.district_tokens or self.district_tokens_file or self.clever_client_id):
+            raise ValueError(
+                "GATEWAY_AUTH=viewer needs tokens to read with: set GATEWAY_CLEVER_CLIENT_ID and "
+                "GATEWAY_CLEVER_CLIENT_SECRET, or GATEWAY_DISTRICT_TOKENS_FILE, or GATEWAY_DISTRICT_TOKENS"
+            )
+        if not (self.jwt_jwks_url or self.api_keys_file or self.clever_client_id):
+            raise ValueError(
+                "GATEWAY_AUTH=viewer needs a way in: set GATEWAY_JWT_JWKS_URL, or GATEWAY_API_KEYS_FILE, or "
+                "GATEWAY_CLEVER_CLIENT_ID and GATEWAY_CLEVER_CLIENT_SECRET to sign in with Clever"
+            )
+        return self
+
+    @property
+    def oauth_origin(self) -> str:
+        """Return the origin of Clever's OAuth pages."""
+        if self.clever_oauth_url:
+            return self.clever_oauth_url
+        return "https://clever.com" if self.clever_url == "https://api.clever.com" else self.clever_url
 
     @field_validator("token")
     @classmethod

@@ -86,6 +86,7 @@ def run() -> None:
         sys.exit(2)
     except ValidationError as error:
         for problem in error.errors():
-            name = str(problem["loc"][0]) if problem["loc"] else ""
-            say_error(f"{variable(name)} (or its option) {_in_words(problem)}.")
+            # What is about several settings names them itself.
+            about = f"{variable(str(problem['loc'][0]))} (or its option) " if problem["loc"] else ""
+            say_error(f"{about}{_in_words(problem)}.")
         sys.exit(2)

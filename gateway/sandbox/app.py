@@ -13,11 +13,12 @@ from urllib.parse import quote
 from . import oauth
 from .answers import LIMITED, UNKNOWN_TOKEN, Answer, Headers, finished, json, no_route
 from .api import Call, answer, read_call
+from .connections import changed
 from .limits import Allowance, RateWindows, Stats
 from .memo import PageMemo
 from .presets import SIZES
 from .tables import Record
-from .tokens import Kind, bearer, grants, token_of
+from .tokens import Grant, Kind, bearer, grants, token_of
 from .world import DistrictInfo, Progress, World, build
 
 Scope = MutableMapping[str, Any]
@@ -33,6 +34,7 @@ class SandboxApp:
     def __init__(self, worlds: list[World], rate_limit: int | None, clock: Callable[[], float]) -> None:
         self._worlds = {token_of(index): world for index, world in enumerate(worlds)}
         self._grants = grants(worlds)
+        self._disconnected: dict[str, Grant] = {}
         self._windows = None if rate_limit is None else RateWindows(rate_limit, clock)
         self._stats = Stats()
         self._memo = PageMemo()
@@ -72,7 +74,7 @@ class SandboxApp:
         method = scope["method"]
         asked: dict[bytes, bytes] = dict(scope["headers"])
         if path.startswith("/__sandbox/"):
-            return finished(self._console(method, path), None, {})
+            return finished(self._console(method, path, query), None, {})
         if path.startswith("/oauth/"):
             return finished(oauth.answer(path, query, method, asked, self._grants), None, asked)
         allowance, reply = self._data(read_call(method, path, query), bearer(asked.get(b"authorization")))
@@ -95,7 +97,7 @@ class SandboxApp:
         key = (grant.token, call.path, call.query)
         return allowance, self._memo.get(key) or self._memo.keep(key, answer(call, grant))
 
-    def _console(self, method: str, path: str) -> Answer:
+    def _console(self, method: str, path: str, query: str) -> Answer:
         match method, path:
             case "GET", "/__sandbox/stats":
                 return json(200, {"calls": dict(sorted(self._stats.calls.items())), "limited": self._stats.limited})
@@ -106,7 +108,8 @@ class SandboxApp:
                 return json(200, {"reset": True})
             case "GET", "/__sandbox/districts":
                 return json(200, {"districts": self.describe(), "user_tokens": self.user_tokens})
-        return no_route(method, path)
+        action = path.removeprefix("/__sandbox/") if method == "POST" else ""
+        return changed(action, query, self._grants, self._disconnected) or no_route(method, path)
 
 
 def _raw_path(scope: Scope) -> str:

@@ -39,13 +39,17 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A known token: the district it belongs to and, for a user token, the person and the login role."""
+    """A known token: the district it belongs to and, for a user token, the person and the login role.
+
+    `generation`: how often the district's token has been rotated.
+    """
 
     token: str
     kind: Kind
     world: World
     user: int = -1
     login_role: str = ""
+    generation: int = 0
 
     @property
     def demo(self) -> bool:
