@@ -41,7 +41,8 @@ class Kind(Enum):
 class Grant:
     """A known token: the district it belongs to and, for a user token, the person and the login role.
 
-    `generation`: how often the district's token has been rotated.
+    People of Clever Library have a record, but no district is named for them. `generation` is how often a district's
+    token has been rotated.
     """
 
     token: str
@@ -49,6 +50,7 @@ class Grant:
     world: World
     user: int = -1
     login_role: str = ""
+    library: bool = False
     generation: int = 0
 
     @property
@@ -108,6 +110,12 @@ def me(grant: Grant, user: Record, version: str) -> Mapping[str, object]:
                 "district": grant.world.id,
                 "type": grant.login_role,
             }
+        }
+    if grant.library:
+        return {
+            "type": "user",
+            "data": {"id": user["id"], "type": "user", "authorized_by": "teacher"},
+            "links": [{"rel": "self", "uri": "/me"}, {"rel": "canonical", "uri": f"/{version}/users/{user['id']}"}],
         }
     return {
         "type": "user",
