@@ -1,9 +1,11 @@
 """create_app(settings): the composition root, and the only place that sees every layer."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import fields
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 from starlette.applications import Starlette
@@ -20,6 +22,9 @@ from gateway.cache.freshness import Lifetimes
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
+from gateway.clever.district_tokens import DistrictTokens
+from gateway.clever.outside import Fetch, Unread, WatchedFile
+from gateway.clever.token_sources import FileTokens, FixedTokens, ListedTokens, TokenSource, read_pairs
 from gateway.engine.answers import refusal
 from gateway.engine.documents import DocumentCache
 from gateway.engine.executor import Engine
@@ -27,27 +32,38 @@ from gateway.engine.limits import Limits
 from gateway.engine.persisted import PersistedDocuments, read_manifest
 from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
+from gateway.identity import Tenant
 from gateway.observability import metrics as prometheus
-from gateway.observability.log import log_call, log_internal, log_request, log_untrusted
+from gateway.observability.audit import AuditLog
+from gateway.observability.log import log_call, log_internal, log_problem, log_request, log_tokens, log_untrusted
 from gateway.observability.metrics import Metrics
 from gateway.schema.build import build_schema
-from gateway.settings import Settings, listed
+from gateway.settings import Misconfigured, Settings, listed
+from gateway.web.api_keys import ApiKeys
+from gateway.web.auth import Authenticator, PassThrough
 from gateway.web.csrf import PREFLIGHT_HEADERS
 from gateway.web.endpoint import EXPLAIN, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
 from gateway.web.graphiql_page import graphiql_routes
 from gateway.web.hosts import AllowedHosts
+from gateway.web.jwks import PublicKeys
+from gateway.web.jwt import JwtAuthenticator, JwtRules
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
 from gateway.web.ops import ops_routes
 from gateway.web.security import SecurityHeaders
+from gateway.web.viewer_auth import Sessions, ViewerAuthentication
 
 ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics"})
+_LARGEST_KEY_SET = 512 * 1024
 
 
 def create_app(
     settings: Settings, *, demo_token: str | None = None, transport: httpx.AsyncBaseTransport | None = None
 ) -> Starlette:
-    """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one."""
+    """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one.
+
+    Raises Misconfigured and ManifestError where a setting names what cannot be used.
+    """
     source: Source | None = None
     metrics = Metrics()
 
@@ -59,9 +75,14 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         nonlocal source
-        async with open_client(settings, transport, metrics.on_call) as client:
-            source = open_source(settings, client)
+        async with AsyncExitStack() as opened:
+            if audit is not None:
+                opened.enter_context(audit.reopened_on_hangup())
+            client = await opened.enter_async_context(open_client(settings, transport, metrics.on_call))
+            source = open_source(settings, client, callers.tokens)
             try:
+                for one in callers.opens:
+                    await opened.enter_async_context(one)
                 yield
             finally:
                 await source.aclose()
@@ -70,6 +91,15 @@ def create_app(
     def on_request(done: RequestDone) -> None:
         metrics.on_request(done)
         log_request(done)
+        if audit is not None:
+            audit.on_request(done)
+
+    def withdraw(tenant: Tenant) -> None:
+        if source is not None:
+            source.withdraw(tenant)
+
+    audit = open_audit(settings)
+    callers = open_callers(settings, withdraw)
 
     persisted = open_persisted(settings)
     engine = open_engine(settings, persisted, metrics)
@@ -82,13 +112,15 @@ def create_app(
         body_bytes=settings.max_body_bytes,
         public_introspection=settings.public_introspection,
         explain=settings.explain,
+        audited=audit is not None,
     )
+    endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, callers.authenticator)
     graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses)),
+            Route("/graphql", endpoint),
             Route("/", _front_door(settings.graphiql)),
-            *ops_routes(lambda: source is not None, metrics.render, prometheus.CONTENT_TYPE),
+            *ops_routes(lambda: source is not None and callers.ready, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
         ],
         middleware=[
@@ -101,11 +133,77 @@ def create_app(
     )
 
 
-def open_source(settings: Settings, client: CleverClient) -> Source:
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who callers are, and the tokens of their districts where the gateway holds them; `opens` is opened in turn."""
+
+    authenticator: Authenticator
+    tokens: DistrictTokens | None = None
+    opens: Sequence[AbstractAsyncContextManager[Any]] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Say whether anybody can be answered: tokens that the gateway holds have been read."""
+        return self.tokens is None or self.tokens.ready
+
+
+def open_callers(settings: Settings, on_gone: Callable[[Tenant], None], sessions: Sessions | None = None) -> Callers:
+    """Build what finds out who asks. `on_gone` hears of districts whose tokens are gone. Raises Misconfigured."""
+    if settings.auth == "passthrough":
+        return Callers(PassThrough())
+    source, opens = open_token_source(settings)
+    tokens = DistrictTokens(source, refresh_s=settings.token_refresh, on_read=log_tokens, on_gone=on_gone)
+    jwts: JwtAuthenticator | None = None
+    if settings.jwt_jwks_url:
+        fetch = Fetch(settings.jwt_jwks_url, most_bytes=_LARGEST_KEY_SET)
+        keys = PublicKeys(partial(fetch.read, settings.jwt_jwks_url), partial(log_problem, "keys of JWTs"))
+        audiences = tuple(listed(settings.jwt_audience))
+        rules = JwtRules(settings.jwt_issuer or "", audiences, settings.jwt_user_claim, settings.jwt_district_claim)
+        jwts = JwtAuthenticator(keys, tokens.tenant, rules)
+        opens += [fetch, aclosing(keys)]
+    api_keys: ApiKeys | None = None
+    if settings.api_keys_file:
+        try:
+            file = WatchedFile(Path(settings.api_keys_file))
+            api_keys = ApiKeys(file, tokens.tenant, partial(log_problem, "API keys"))
+        except Unread as error:
+            raise Misconfigured("api_keys_file", error) from None
+    authenticator = ViewerAuthentication(jwts=jwts, keys=api_keys, sessions=sessions)
+    return Callers(authenticator, tokens, [*opens, tokens])
+
+
+def open_token_source(settings: Settings) -> tuple[TokenSource, list[AbstractAsyncContextManager[Any]]]:
+    """Build what the tokens of districts are read from, and what is to be opened before. Raises Misconfigured."""
+    try:
+        if settings.district_tokens:
+            return FixedTokens(read_pairs(settings.district_tokens.get_secret_value())), []
+        if settings.district_tokens_file:
+            file = FileTokens(WatchedFile(Path(settings.district_tokens_file)))
+            file.tokens()
+            return file, []
+    except Unread as error:
+        raise Misconfigured("district_tokens" if settings.district_tokens else "district_tokens_file", error) from None
+    secret = settings.clever_client_secret.get_secret_value() if settings.clever_client_secret else ""
+    fetch = Fetch(settings.oauth_origin)
+    return ListedTokens(fetch, settings.oauth_origin, settings.clever_client_id or "", secret), [fetch]
+
+
+def open_audit(settings: Settings) -> AuditLog | None:
+    """Open the audit log, if there is to be one. Raises Misconfigured."""
+    if not settings.audit_log:
+        return None
+    key = settings.pseudonym_key
+    try:
+        return AuditLog(settings.audit_log, key.get_secret_value() if key else None)
+    except OSError as error:
+        raise Misconfigured("audit_log", f"the file cannot be opened ({error.strerror})") from None
+
+
+def open_source(settings: Settings, client: CleverClient, tokens: DistrictTokens | None = None) -> Source:
     """Build the way to Clever that the settings describe, with what it remembers; to be closed by the caller."""
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
-    return Source(client, shelf, lifetimes, recheck_s=settings.token_recheck)
+    return Source(client, shelf, lifetimes, tokens, recheck_s=settings.token_recheck)
 
 
 def open_persisted(settings: Settings) -> PersistedDocuments:

@@ -19,6 +19,13 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
 
 
+class Misconfigured(Exception):
+    """What a setting names cannot be used; the message names the setting and says what is wrong."""
+
+    def __init__(self, name: str, problem: object) -> None:
+        super().__init__(f"{variable(name)}: {problem}.")
+
+
 class Settings(BaseSettings):
     """The gateway's settings, from environment variables `GATEWAY_<NAME>` or from keyword arguments."""
 

@@ -100,6 +100,13 @@ class Fetch:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unread(f"it cannot be reached ({type(error).__name__})") from None
 
+    async def read(self, url: str) -> bytes:
+        """Return the body of a good answer. Raises Unread."""
+        status, body = await self.get(url)
+        if status != 200:
+            raise Unread(f"the answer has the status {status}")
+        return body
+
     async def _exchange(self, url: str, headers: dict[str, str]) -> tuple[int, bytes]:
         sent = {
             "accept": "application/json",

@@ -17,7 +17,7 @@ from gateway.cli.schema import schema
 from gateway.cli.serve import serve
 from gateway.cli.terminal import Failure, say_error
 from gateway.engine.persisted import ManifestError
-from gateway.settings import variable
+from gateway.settings import Misconfigured, variable
 
 app = typer.Typer(
     name="clever-gateway",
@@ -83,6 +83,9 @@ def run() -> None:
         sys.exit(failure.exit_code)
     except ManifestError as error:
         say_error(f"{variable('trusted_documents')}: {error}")
+        sys.exit(2)
+    except Misconfigured as error:
+        say_error(str(error))
         sys.exit(2)
     except ValidationError as error:
         for problem in error.errors():
