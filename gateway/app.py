@@ -147,6 +147,15 @@ class Callers:
         return self.tokens is None or self.tokens.ready
 
 
+def check_files(settings: Settings) -> None:
+    """Raise Misconfigured or ManifestError where a setting names what cannot be used, before anything is started."""
+    open_persisted(settings)
+    open_callers(settings, lambda _tenant: None)
+    audit = open_audit(settings)
+    if audit is not None:
+        audit.close()
+
+
 def open_callers(settings: Settings, on_gone: Callable[[Tenant], None], sessions: Sessions | None = None) -> Callers:
     """Build what finds out who asks. `on_gone` hears of districts whose tokens are gone. Raises Misconfigured."""
     if settings.auth == "passthrough":

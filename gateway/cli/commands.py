@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from gateway import __version__
+from gateway.cli.apikey import apikey
 from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
 from gateway.cli.explain import explain
@@ -51,6 +52,7 @@ for command, epilog in (
     (schema, "Example: clever-gateway schema --write schema.graphql"),
     (query, "Example: clever-gateway query '{ district { name } }' --token TEST_TOKEN"),
     (explain, "Example: clever-gateway explain '{ district { name } }' --token TEST_TOKEN"),
+    (apikey, "Example: clever-gateway apikey reports --district 58da8a43cc70ab00017a1a87 --expires 2027-06-30"),
     (doctor, "Example: clever-gateway doctor --token TEST_TOKEN"),
 ):
     app.command(epilog=epilog)(command)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.app import create_app
+from gateway.app import check_files, create_app
 from gateway.clever.transport import proxy_for
 from gateway.cli.serving import listen, origin, run, settle
 from gateway.cli.terminal import Failure, err, warn_of_unknown_settings
@@ -39,7 +39,7 @@ def serve(
         int | None, typer.Option(help="Processes that serve, each with a share of the calls.", show_default="1")
     ] = None,
 ) -> None:
-    """Serve the gateway; callers bring their own Clever tokens. Settings: GATEWAY_* variables, see README."""
+    """Serve the gateway; callers bring Clever tokens unless GATEWAY_AUTH says else. Settings: GATEWAY_* variables."""
     warn_of_unknown_settings()
     settings = Settings(
         **given(
@@ -61,6 +61,7 @@ def serve(
             err.print(f"GraphiQL at {origin(listener)}/graphiql")
 
     if settings.workers > 1:
+        check_files(settings)
         run_workers(partial(application, settings), settings.workers, listener, announce, drain_s=settings.deadline)
     else:
         run(application(settings), listener, announce, drain_s=settings.deadline)
