@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.cli.terminal import Failure, out
 from gateway.clever.outside import Unread
+from gateway.cli.terminal import Failure, out
 from gateway.web.api_keys import ApiKey, hashed, new_key, permissions, read_entries
 
 

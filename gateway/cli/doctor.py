@@ -13,13 +13,14 @@ from gateway.clever.allowance import Allowance
 from gateway.clever.calls import CountCall, first_page
 from gateway.clever.catalogue import EVERYTHING, Resource
 from gateway.clever.client import CleverClient
-from gateway.clever.outside import Unread
+from gateway.clever.outside import Fetch, Unread
 from gateway.cli.query import Token
 from gateway.cli.serve import CleverUrl, CleverVersion, check_proxy, given
 from gateway.cli.terminal import Failure, out, warn_of_unknown_settings
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.identity import Tenant
 from gateway.settings import Settings
+from gateway.web.jwks import read_keys
 
 # Districts of which each token is tried.
 _MOST_DISTRICTS = 20
@@ -74,7 +75,19 @@ async def _examine_held(settings: Settings, seconds: float) -> list[_Finding]:
         findings += await _examine_token(settings, Tenant(tokens[district], district), seconds)
     if len(tokens) > _MOST_DISTRICTS:
         findings.append(_Finding(True, f"{len(tokens) - _MOST_DISTRICTS} more districts were not asked for."))
-    return findings
+    return findings + ([await _examine_keys(settings.jwt_jwks_url)] if settings.jwt_jwks_url else [])
+
+
+async def _examine_keys(url: str) -> _Finding:
+    """Check whether the keys of JWTs can be read."""
+    try:
+        async with Fetch(url) as fetch:
+            keys = read_keys(await fetch.read(url))
+    except Unread as error:
+        return _Finding(False, f"The keys of JWTs cannot be read from GATEWAY_JWT_JWKS_URL: {error}.")
+    if not keys:
+        return _Finding(False, "GATEWAY_JWT_JWKS_URL has no key that can be used: RSA of 2048 bits or more, or EC.")
+    return _Finding(True, f"GATEWAY_JWT_JWKS_URL has {len(keys)} keys that can be used.")
 
 
 async def _examine_token(settings: Settings, tenant: Tenant, seconds: float) -> list[_Finding]:
