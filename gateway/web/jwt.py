@@ -100,7 +100,7 @@ class JwtAuthenticator:
         if len(token) > _LONGEST:
             raise Unauthenticated(f"This JWT is longer than {_LONGEST} characters.")
         try:
-            header = jws.extract_compact(token.encode()).headers()
+            header = jws.extract_compact(token.encode(), registry=self._registry).headers()
         except (JoseError, ValueError, TypeError, RecursionError):
             raise Unauthenticated("The bearer is not a JWT: it cannot be read.") from None
         algorithm, name = header.get("alg"), header.get("kid")

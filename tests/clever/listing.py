@@ -1,24 +1,33 @@
 """A sandbox whose token listing is counted, and answers as a test tells it to."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import httpx
 
 from gateway.sandbox import SandboxApp
 from gateway.sandbox import create_app as create_sandbox
+from gateway.sandbox.world import World
 from tests.servers import running
 
 CLIENT = {"clever_client_id": "sandbox-client", "clever_client_secret": "sandbox-secret"}
+
+
+@lru_cache
+def _worlds(districts: int) -> list[World]:
+    """Return generated districts: which tokens they have is all that tests change."""
+    return list(create_sandbox("tiny", districts=districts, rate_limit=None)._worlds.values())
 
 
 class Listing:
     """The sandbox, and in front of it what counts readings of the listing; `replies` stand in for its answers."""
 
     def __init__(self, districts: int = 2) -> None:
-        self.sandbox: SandboxApp = create_sandbox("tiny", districts=districts, rate_limit=None)
+        self.sandbox = SandboxApp(_worlds(districts), None, time.time)
         self.read = 0
         self.replies: list[tuple[int, bytes]] = []
         self.always: tuple[int, bytes] | None = None
