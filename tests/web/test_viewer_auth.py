@@ -1,5 +1,6 @@
 """A gateway that holds the tokens: callers name none, back ends bring API keys, and tokens may change under it."""
 
+import asyncio
 import json
 import logging
 import time
@@ -165,6 +166,31 @@ class TestTokensThatChange:
             assert client.data(KEYS[0], SCHOOLS) == before
             assert upstream.calls() == {}
         assert upstream.read == 2
+
+    async def test_nor_where_many_ask_at_once(self, upstream: Listing, keys: Path) -> None:
+        with gateway(upstream, keys) as client:
+            client.data(KEYS[0], SCHOOLS)
+            upstream.change("rotate", upstream.districts[0])
+            async with httpx.AsyncClient(base_url=client.http.base_url, timeout=30) as http:
+                headers = {"authorization": f"Bearer {KEYS[0]}"}
+                queries = [
+                    f"{{ users(first: {count}) {{ nodes {{ cleverId }} }} schools {{ totalCount }} }}"
+                    for count in range(1, 21)
+                ]
+                asked = [http.post("/graphql", json={"query": query}, headers=headers) for query in queries]
+                answers = [response.json() for response in await asyncio.gather(*asked)]
+        assert [len(body["data"]["users"]["nodes"]) for body in answers if "errors" not in body] == list(range(1, 21))
+        assert upstream.read == 2
+
+    def test_nor_where_it_is_the_recheck_that_meets_it(self, upstream: Listing, keys: Path) -> None:
+        with gateway(upstream, keys, token_recheck=0.2) as client:
+            before = client.data(KEYS[0], SCHOOLS)
+            upstream.change("rotate", upstream.districts[0])
+            upstream.calls()
+            while upstream.read == 1:
+                assert client.data(KEYS[0], SCHOOLS) == before
+            assert client.data(KEYS[0], SCHOOLS) == before
+            assert upstream.calls().keys() == {"/districts"}
 
     def test_nor_where_nothing_is_remembered(self, upstream: Listing, keys: Path) -> None:
         with gateway(upstream, keys, cache=False) as client:
