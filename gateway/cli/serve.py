@@ -52,6 +52,7 @@ def serve(
         )
     )
     check_proxy(settings)
+    check_files(settings)
     configure_logging(settings.log_level)
     listener = listen(settings.host, settings.port)
 
@@ -61,7 +62,6 @@ def serve(
             err.print(f"GraphiQL at {origin(listener)}/graphiql")
 
     if settings.workers > 1:
-        check_files(settings)
         run_workers(partial(application, settings), settings.workers, listener, announce, drain_s=settings.deadline)
     else:
         run(application(settings), listener, announce, drain_s=settings.deadline)
