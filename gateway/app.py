@@ -105,15 +105,7 @@ def create_app(
     engine = open_engine(settings, persisted, metrics)
     keeps_answers = settings.cache and settings.response_cache
     responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
-    limits = EndpointLimits(
-        deadline_s=settings.deadline,
-        calls=settings.max_calls,
-        rows=settings.max_rows,
-        body_bytes=settings.max_body_bytes,
-        public_introspection=settings.public_introspection,
-        explain=settings.explain,
-        audited=audit is not None,
-    )
+    limits = endpoint_limits(settings)
     endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, callers.authenticator)
     graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
     return Starlette(
@@ -130,6 +122,19 @@ def create_app(
         ],
         exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
         lifespan=lifespan,
+    )
+
+
+def endpoint_limits(settings: Settings) -> EndpointLimits:
+    """Return what one request may take, and what is noted of it."""
+    return EndpointLimits(
+        deadline_s=settings.deadline,
+        calls=settings.max_calls,
+        rows=settings.max_rows,
+        body_bytes=settings.max_body_bytes,
+        public_introspection=settings.public_introspection,
+        explain=settings.explain,
+        audited=settings.audit_log is not None,
     )
 
 

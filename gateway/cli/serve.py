@@ -69,8 +69,10 @@ def serve(
 
 def check_proxy(settings: Settings) -> None:
     """Raise Failure where the environment names a proxy that cannot be used on the way to Clever."""
+    others = [settings.oauth_origin, settings.jwt_jwks_url] if settings.auth == "viewer" else []
     try:
-        proxy_for(settings.clever_url)
+        for url in filter(None, (settings.clever_url, *others)):
+            proxy_for(url)
     except ValueError as error:
         raise Failure(f"{error}.") from None
 
