@@ -88,19 +88,8 @@ def create_app(
                 await source.aclose()
                 source = None
 
-    def on_request(done: RequestDone) -> None:
-        metrics.on_request(done)
-        log_request(done)
-        if audit is not None:
-            audit.on_request(done)
-
-    def withdraw(tenant: Tenant) -> None:
-        if source is not None:
-            source.withdraw(tenant)
-
     audit = open_audit(settings)
-    callers = open_callers(settings, withdraw)
-
+    callers = open_callers(settings, lambda tenant: source.withdraw(tenant) if source else None)
     persisted = open_persisted(settings)
     engine = open_engine(settings, persisted, metrics)
     keeps_answers = settings.cache and settings.response_cache
@@ -117,12 +106,24 @@ def create_app(
         ],
         middleware=[
             Middleware(RequestIds),
-            Middleware(AccessLog, on_request=on_request, routes=ROUTES),
+            Middleware(AccessLog, on_request=subscribers(metrics, audit), routes=ROUTES),
             *browser_safety(settings),
         ],
         exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
+
+
+def subscribers(metrics: Metrics, audit: AuditLog | None) -> Callable[[RequestDone], None]:
+    """Return what tells all who want to hear of requests."""
+
+    def on_request(done: RequestDone) -> None:
+        metrics.on_request(done)
+        log_request(done)
+        if audit is not None:
+            audit.on_request(done)
+
+    return on_request
 
 
 def endpoint_limits(settings: Settings) -> EndpointLimits:
