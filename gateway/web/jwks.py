@@ -25,8 +25,9 @@ ALGORITHMS = {
 _CURVES = frozenset(ALGORITHMS.values()) - {"RSA"}
 _LEAST_RSA_BYTES = 2048 // 8
 _MOST_KEYS = 100
-# After this they are read anew beside the requests that still use them; after that they are no longer used.
-_FRESH_S, _LONGEST_S = 600.0, 4 * 3600.0
+# After this they are read anew beside the requests that still use them, after that before they are used, unless that
+# fails; in the end they are no longer used.
+_FRESH_S, _USABLE_S, _LONGEST_S = 600.0, 1200.0, 4 * 3600.0
 # Reading is tried again after this: for a key that is unknown, and where there is none at all.
 _PAUSE_S, _SHORT_PAUSE_S = 30.0, 2.0
 
@@ -67,6 +68,7 @@ class PublicKeys:
         self._identity: frozenset[tuple[str | None, str]] = frozenset()
         self._read_at = self._asked_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
+        self._failing = False
         self.generation = 0
 
     async def refresh(self) -> None:
@@ -81,6 +83,8 @@ class PublicKeys:
         if age < _LONGEST_S:
             if now - self._asked_at >= _PAUSE_S:
                 self._start()
+            if age >= _USABLE_S and self._under_way and not self._failing:
+                await self._wait()
             return
         if now - self._asked_at >= _SHORT_PAUSE_S or self._under_way:
             await self._wait()
@@ -133,8 +137,10 @@ class PublicKeys:
             keys = read_keys(await self._fetch())
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the keys at hand are used
             problem = str(error) if isinstance(error, Unread) else f"something unexpected ({type(error).__name__})"
+            self._failing = True
             self._on_problem(problem)
         else:
+            self._failing = False
             self._read_at = self._clock()
             self._take(keys)
 

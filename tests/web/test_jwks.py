@@ -16,7 +16,7 @@ from tests.servers import running
 from tests.web.issuer import AUDIENCE, ISSUER, KeySet, claims_of, key_of, public, signed
 
 USER, DISTRICT = "5faac8b7d1e2f30001a1e857", "58da8a43cc70ab00017a1a87"
-FRESH_S, PAUSE_S, LONGEST_S = 600, 30, 4 * 3600
+FRESH_S, USABLE_S, PAUSE_S, LONGEST_S = 600, 1200, 30, 4 * 3600
 
 
 @dataclass
@@ -116,6 +116,16 @@ async def test_a_key_that_is_withdrawn_takes_its_tokens_along(play: Play) -> Non
     await play.ask("-new")
     with pytest.raises(Unauthenticated, match="does not publish"):
         await play.ask("-new", kid="P-256")
+
+
+async def test_and_does_so_at_once_where_nobody_has_come_for_long(play: Play) -> None:
+    token = token_of()
+    await play.jwts.caller(token)
+    play.page.keys = [public(key_of("P-256", "-new"))]
+    play.now += USABLE_S
+    asked = await asyncio.gather(*[play.jwts.caller(token) for _ in range(20)], return_exceptions=True)
+    assert {type(outcome) for outcome in asked} == {Unauthenticated}
+    assert play.page.read == 2
 
 
 async def test_a_key_of_the_same_name_and_another_content_is_another_key(play: Play) -> None:
