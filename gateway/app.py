@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, as
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from gateway import __version__
 from gateway.access.source import Source
@@ -24,6 +25,7 @@ from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
 from gateway.clever.district_tokens import DistrictTokens
 from gateway.clever.outside import Fetch, Unread, WatchedFile
+from gateway.clever.signin import App, CleverSignIn
 from gateway.clever.token_sources import FileTokens, FixedTokens, ListedTokens, TokenSource, read_pairs
 from gateway.engine.answers import refusal
 from gateway.engine.documents import DocumentCache
@@ -35,7 +37,17 @@ from gateway.errors import INTERNAL
 from gateway.identity import Tenant
 from gateway.observability import metrics as prometheus
 from gateway.observability.audit import AuditLog
-from gateway.observability.log import log_call, log_internal, log_problem, log_request, log_tokens, log_untrusted
+from gateway.observability.log import (
+    log_call,
+    log_internal,
+    log_no_sign_in,
+    log_own_secret,
+    log_problem,
+    log_request,
+    log_sign_in,
+    log_tokens,
+    log_untrusted,
+)
 from gateway.observability.metrics import Metrics
 from gateway.schema.build import build_schema
 from gateway.settings import Misconfigured, Settings, listed
@@ -51,9 +63,11 @@ from gateway.web.jwt import JwtAuthenticator, JwtRules
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
 from gateway.web.ops import ops_routes
 from gateway.web.security import SecurityHeaders
-from gateway.web.viewer_auth import Sessions, ViewerAuthentication
+from gateway.web.sessions import Seal, SessionAuthenticator, Sessions
+from gateway.web.signin import CALLBACK, LOGIN, LOGOUT, SignIn, Site, Tenants
+from gateway.web.viewer_auth import ViewerAuthentication
 
-ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics"})
+ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", LOGIN, CALLBACK, LOGOUT})
 _LARGEST_KEY_SET = 512 * 1024
 
 
@@ -89,18 +103,19 @@ def create_app(
                 source = None
 
     audit = open_audit(settings)
-    callers = open_callers(settings, lambda tenant: source.withdraw(tenant) if source else None)
+    callers = open_callers(settings, the_source, lambda tenant: source.withdraw(tenant) if source else None)
     persisted = open_persisted(settings)
     engine = open_engine(settings, persisted, metrics)
     keeps_answers = settings.cache and settings.response_cache
     responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
     limits = endpoint_limits(settings)
     endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, callers.authenticator)
-    graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
+    graphiql = open_graphiql(settings, demo_token, callers.sign_in)
     return Starlette(
         routes=[
             Route("/graphql", endpoint),
             Route("/", _front_door(settings.graphiql)),
+            *(callers.sign_in.routes() if callers.sign_in else ()),
             *ops_routes(lambda: source is not None and callers.ready, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
         ],
@@ -141,10 +156,14 @@ def endpoint_limits(settings: Settings) -> EndpointLimits:
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Who callers are, and the tokens of their districts where the gateway holds them; `opens` is opened in turn."""
+    """Who callers are, and the tokens of their districts where the gateway holds them.
+
+    `sign_in`: where people sign in, if they can. `opens` is opened in turn.
+    """
 
     authenticator: Authenticator
     tokens: DistrictTokens | None = None
+    sign_in: SignIn | None = None
     opens: Sequence[AbstractAsyncContextManager[Any]] = ()
 
     @property
@@ -156,35 +175,83 @@ class Callers:
 def check_files(settings: Settings) -> None:
     """Raise Misconfigured or ManifestError where a setting names what cannot be used, before anything is started."""
     open_persisted(settings)
-    open_callers(settings, lambda _tenant: None)
+    if settings.auth == "viewer":
+        source, _ = open_token_source(settings)
+        open_api_keys(settings, DistrictTokens(source))
     audit = open_audit(settings)
     if audit is not None:
         audit.close()
 
 
-def open_callers(settings: Settings, on_gone: Callable[[Tenant], None], sessions: Sessions | None = None) -> Callers:
+def open_callers(settings: Settings, source: Callable[[], Source], on_gone: Callable[[Tenant], None]) -> Callers:
     """Build what finds out who asks. `on_gone` hears of districts whose tokens are gone. Raises Misconfigured."""
     if settings.auth == "passthrough":
         return Callers(PassThrough())
-    source, opens = open_token_source(settings)
-    tokens = DistrictTokens(source, refresh_s=settings.token_refresh, on_read=log_tokens, on_gone=on_gone)
+    token_source, opens = open_token_source(settings)
+    tokens = DistrictTokens(token_source, refresh_s=settings.token_refresh, on_read=log_tokens, on_gone=on_gone)
+    keys = open_api_keys(settings, tokens)
     jwts: JwtAuthenticator | None = None
     if settings.jwt_jwks_url:
         fetch = Fetch(settings.jwt_jwks_url, most_bytes=_LARGEST_KEY_SET)
-        keys = PublicKeys(partial(fetch.read, settings.jwt_jwks_url), partial(log_problem, "keys of JWTs"))
+        public_keys = PublicKeys(partial(fetch.read, settings.jwt_jwks_url), partial(log_problem, "keys of JWTs"))
         audiences = tuple(listed(settings.jwt_audience))
         rules = JwtRules(settings.jwt_issuer or "", audiences, settings.jwt_user_claim, settings.jwt_district_claim)
-        jwts = JwtAuthenticator(keys, tokens.tenant, rules)
-        opens += [fetch, aclosing(keys)]
-    api_keys: ApiKeys | None = None
-    if settings.api_keys_file:
-        try:
-            file = WatchedFile(Path(settings.api_keys_file))
-            api_keys = ApiKeys(file, tokens.tenant, partial(log_problem, "API keys"))
-        except Unread as error:
-            raise Misconfigured("api_keys_file", error) from None
-    authenticator = ViewerAuthentication(jwts=jwts, keys=api_keys, sessions=sessions)
-    return Callers(authenticator, tokens, [*opens, tokens])
+        jwts = JwtAuthenticator(public_keys, tokens.tenant, rules)
+        opens += [fetch, aclosing(public_keys)]
+    people = open_sign_in(settings, tokens.tenant, source)
+    authenticator = ViewerAuthentication(jwts=jwts, keys=keys, sessions=people.authenticator if people else None)
+    opens += [people.clever, tokens] if people else [tokens]
+    return Callers(authenticator, tokens, people.sign_in if people else None, opens)
+
+
+def open_api_keys(settings: Settings, tokens: DistrictTokens) -> ApiKeys | None:
+    """Open the file of API keys, if there is one. Raises Misconfigured."""
+    if not settings.api_keys_file:
+        return None
+    try:
+        return ApiKeys(WatchedFile(Path(settings.api_keys_file)), tokens.tenant, partial(log_problem, "API keys"))
+    except Unread as error:
+        raise Misconfigured("api_keys_file", error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What signing in takes: Clever's side of it, to be entered; our side; and who recognises the sessions."""
+
+    clever: CleverSignIn
+    sign_in: SignIn
+    authenticator: SessionAuthenticator
+
+
+def open_sign_in(settings: Settings, tenants: Tenants, source: Callable[[], Source]) -> People | None:
+    """Build what signing in takes; None where the settings do not have people sign in."""
+    client_id, secret = settings.clever_client_id, settings.clever_client_secret
+    if client_id is None or secret is None:
+        return None
+    if settings.origin is None:
+        log_no_sign_in()
+        return None
+    if settings.session_secret is None:
+        log_own_secret()
+    sealed = listed(settings.session_secret.get_secret_value()) if settings.session_secret else [token_urlsafe(48)]
+    site = Site(settings.origin, home="/graphiql" if settings.graphiql else "/")
+    app = App(client_id, secret.get_secret_value(), f"{settings.origin}{CALLBACK}")
+    clever = CleverSignIn(
+        app, settings.oauth_origin, settings.clever_url, settings.clever_version, timeout_s=settings.upstream_timeout
+    )
+    sessions = Sessions(sealed, settings.session_hours * 3600, secure=site.secure)
+    sign_in = SignIn(clever, sessions, Seal(sealed, "sign-in"), site, tenants, source, log_sign_in)
+    return People(clever, sign_in, SessionAuthenticator(sessions, tenants))
+
+
+def open_graphiql(settings: Settings, demo_token: str | None, sign_in: SignIn | None) -> list[BaseRoute]:
+    """Build GraphiQL's routes; none where it is off."""
+    if not settings.graphiql:
+        return []
+    if sign_in is None:
+        return graphiql_routes(demo_token=demo_token, explain=settings.explain)
+    # A plan tells how large a district is: that is nothing for everybody who may sign in.
+    return graphiql_routes(sign_in=True, on_page=sign_in.tidy)
 
 
 def open_token_source(settings: Settings) -> tuple[TokenSource, list[AbstractAsyncContextManager[Any]]]:
@@ -207,9 +274,11 @@ def open_audit(settings: Settings) -> AuditLog | None:
     """Open the audit log, if there is to be one. Raises Misconfigured."""
     if not settings.audit_log:
         return None
-    key = settings.pseudonym_key
+    key = settings.pseudonym_key.get_secret_value() if settings.pseudonym_key else None
+    if key is None and settings.session_secret:
+        key = f"pseudonyms:{listed(settings.session_secret.get_secret_value())[0]}"
     try:
-        return AuditLog(settings.audit_log, key.get_secret_value() if key else None)
+        return AuditLog(settings.audit_log, key)
     except OSError as error:
         raise Misconfigured("audit_log", f"the file cannot be opened ({error.strerror})") from None
 

@@ -16,6 +16,7 @@ _ELSEWHERE = frozenset({"GATEWAY_BUILD_GRAPHIQL"})
 # Hosts that are this machine: what goes there passes nobody.
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
+_SHORTEST_SECRET = 32
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
 
 
@@ -45,7 +46,9 @@ class Settings(BaseSettings):
         "bring a JWT or an API key, while the gateway holds the tokens.",
     )
     clever_client_id: str | None = Field(None, description="The app's client id at Clever, to list its tokens.")
-    clever_client_secret: SecretStr | None = Field(None, description="The client secret that belongs to it.")
+    clever_client_secret: SecretStr | None = Field(
+        None, validate_default=True, description="The client secret that belongs to it."
+    )
     clever_oauth_url: str | None = Field(
         None,
         description="Origin of Clever's OAuth pages; https://clever.com, or that of `GATEWAY_CLEVER_URL` where that is "
@@ -123,6 +126,20 @@ class Settings(BaseSettings):
         description="Processes that `serve` runs; each has memory, connections and metrics of its own, and an equal "
         "share of the calls a minute.",
     )
+    public_url: str | None = Field(
+        None,
+        description="Origin at which browsers reach the gateway: people sign in there, and Clever leads them back to "
+        "`/oauth/callback` of it. By default host and port, on loopback alone.",
+    )
+    session_secret: SecretStr | None = Field(
+        None,
+        validate_default=True,
+        description="Secret of at least 32 characters that sessions are encrypted with; of several, separated by "
+        "commas, the first, and sessions under the others go on. By default a random one of each process.",
+    )
+    session_hours: float = Field(
+        8.0, gt=0, allow_inf_nan=False, description="Hours after which people must sign in again."
+    )
     upstream_max_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest answer taken from Clever, in bytes.")
     upstream_failures: int = Field(
         20, ge=1, description="Calls to Clever that fail in a row before it is left alone for a while."
@@ -174,7 +191,7 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr | None = Field(
         None,
         description="Key under which people and tokens are named in the audit log; the same on all replicas. Without "
-        "one, names change with each start.",
+        "one, a key that `GATEWAY_SESSION_SECRET` gives; without that, names change with each start.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level of what is logged; `debug` adds a line for each call to Clever."
@@ -185,7 +202,7 @@ class Settings(BaseSettings):
         "uses it. An API key or a JWT where the gateway holds Clever's tokens.",
     )
 
-    @field_validator("clever_url", "clever_oauth_url")
+    @field_validator("clever_url", "clever_oauth_url", "public_url")
     @classmethod
     def _is_an_origin(cls, value: str | None) -> str | None:
         if value is None:
@@ -207,6 +224,31 @@ class Settings(BaseSettings):
     def calls_per_worker(self) -> int:
         """Return the calls a minute and token of one worker: workers do not know of each other's."""
         return self.calls_per_minute // self.workers
+
+    @field_validator("clever_client_secret")
+    @classmethod
+    def _goes_with_the_id(cls, value: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if (value is None) != (others.data.get("clever_client_id") is None):
+            raise ValueError("must be set together with GATEWAY_CLEVER_CLIENT_ID")
+        return value
+
+    @field_validator("session_secret")
+    @classmethod
+    def _is_long_and_shared(cls, value: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if value is not None and any(len(one) < _SHORTEST_SECRET for one in listed(value.get_secret_value()) or [""]):
+            raise ValueError(f"must have at least {_SHORTEST_SECRET} characters, and so must each of several")
+        people = others.data.get("auth") == "viewer" and others.data.get("clever_client_id") is not None
+        if value is None and people and others.data.get("workers", 1) > 1:
+            raise ValueError("must be set where there are several workers: each must know the others' sessions")
+        return value
+
+    @property
+    def origin(self) -> str | None:
+        """Return the origin at which browsers reach the gateway, where that is known."""
+        if self.public_url is not None or self.host not in LOOPBACK or not self.port:
+            return self.public_url
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @field_validator("cors_origins")
     @classmethod
@@ -237,8 +279,6 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _can_answer_somebody(self) -> Self:
         """Refuse settings that contradict each other; the messages name them."""
-        if (self.clever_client_id is None) != (self.clever_client_secret is None):
-            raise ValueError("GATEWAY_CLEVER_CLIENT_ID and GATEWAY_CLEVER_CLIENT_SECRET belong together: set both")
         if self.jwt_jwks_url and not (self.jwt_issuer and listed(self.jwt_audience)):
             raise ValueError("GATEWAY_JWT_JWKS_URL needs GATEWAY_JWT_ISSUER and GATEWAY_JWT_AUDIENCE beside it")
         if self.district_tokens and self.district_tokens_file:

@@ -34,7 +34,7 @@ FEW, MOST = 5, 50
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { margin: 0 auto; max-width: 46rem; padding: 1rem; }
+body { margin: 0 auto; max-width: 54rem; padding: 1rem; }
 h1 { font-size: 1.4rem; margin: 0; }
 h2 { font-size: 1.05rem; margin: 1.2rem 0 .3rem; }
 ul { list-style: none; margin: 0; padding: 0; }
@@ -122,9 +122,9 @@ class Chooser:
     def _fields(self, search: Search) -> str:
         districts = ((world.id, world.name) for world in self._worlds)
         return (
-            f"<label>District<select name=district_id>"
+            '<label>District<select name="district_id">'
             f"{_options(districts, self._worlds[search.district].id)}</select></label>"
-            f"<label>Role<select name=role>{_options([('', 'Any'), *ROLES.items()], search.role)}</select></label>"
+            f'<label>Role<select name="role">{_options([("", "Any"), *ROLES.items()], search.role)}</select></label>'
             f'<label>Name<input type="search" name="q" maxlength="80" value="{escape(search.words)}"></label>'
             "<button>Find</button>"
         )
@@ -195,5 +195,7 @@ def _row(world: World, user: int) -> str:
         facts.append(f"grade {grade}")
     if classes := len(world.relations.user_sections(user)):
         facts.append("1 class" if classes == 1 else f"{classes} classes")
+    if children := len(world.relations.students_of_contact[user]):
+        facts.append("of 1 student" if children == 1 else f"of {children} students")
     told = escape(" · ".join(facts))
     return f'<li><button name="person" value="{record["id"]}">{escape(name)}</button><small>{told}</small></li>'

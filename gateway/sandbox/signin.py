@@ -9,7 +9,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -156,7 +156,7 @@ class SignIn:
         if at is None:
             return None
         held = users.decoded_one(at)["roles"]
-        return Grant("", Kind.USER, world, at, next(role for role in ROLES if role in held), library)
+        return Grant("", Kind.USER, world, at, next(role for role in ROLES if role in held), library=library)
 
     def _exchange(self, asked: Mapping[bytes, bytes], body: bytes) -> Answer:
         if not is_ours(asked.get(b"authorization", b"")):
@@ -178,7 +178,7 @@ class SignIn:
     def _admit(self, grant: Grant) -> str:
         """Keep a new token of a person; the oldest goes where there are too many."""
         token = f"{'ilc_DEMO_' if grant.demo else 'il'}{secrets.token_hex(20)}"
-        self._grants[token] = Grant(token, Kind.USER, grant.world, grant.user, grant.login_role, grant.library)
+        self._grants[token] = replace(grant, token=token)
         self._issued.append(token)
         if len(self._issued) > MOST_TOKENS:
             del self._grants[self._issued.popleft()]

@@ -1,7 +1,5 @@
 """Who asks where the gateway holds Clever's tokens: people with a session or a JWT, back ends with an API key."""
 
-from typing import Protocol
-
 from starlette.datastructures import Headers
 
 from gateway.errors import Unauthenticated
@@ -9,14 +7,7 @@ from gateway.identity import Caller
 from gateway.web.api_keys import PREFIX, ApiKeys
 from gateway.web.auth import bearer_of
 from gateway.web.jwt import JwtAuthenticator
-
-
-class Sessions(Protocol):
-    """Finds out who is signed in, by the cookie that a request brings."""
-
-    async def caller(self, headers: Headers) -> Caller | None:
-        """Return who is signed in, None where nobody is. Raises Unauthenticated where a session has ended."""
-        ...
+from gateway.web.sessions import SessionAuthenticator
 
 
 class ViewerAuthentication:
@@ -25,7 +16,11 @@ class ViewerAuthentication:
     challenge = 'Bearer realm="Clever GraphQL gateway"'
 
     def __init__(
-        self, *, jwts: JwtAuthenticator | None = None, keys: ApiKeys | None = None, sessions: Sessions | None = None
+        self,
+        *,
+        jwts: JwtAuthenticator | None = None,
+        keys: ApiKeys | None = None,
+        sessions: SessionAuthenticator | None = None,
     ) -> None:
         self._jwts = jwts
         self._keys = keys
@@ -53,7 +48,7 @@ class ViewerAuthentication:
         """Say how to become somebody."""
         ways = []
         if self._sessions is not None:
-            ways.append("sign in")
+            ways.append("sign in at `/login`")
         if self._jwts is not None:
             ways.append("send a JWT of its issuer as `Authorization: Bearer <JWT>`")
         if self._keys is not None:

@@ -42,7 +42,9 @@ OWNERS = {
     "pydantic_settings": {"settings"},
     "prometheus_client": {"observability"},
     "faker": {"sandbox"},
+    "authlib": {"clever"},
     "joserfc": {"web"},
+    "cryptography": {"web"},
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "node_modules" not in path.parts)
