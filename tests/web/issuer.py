@@ -4,6 +4,7 @@ import hmac
 import json
 import time
 from base64 import urlsafe_b64encode
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -37,8 +38,9 @@ def kind_of(algorithm: str) -> str:
 
 
 def claims_of(user: str, home: str, **more: Any) -> dict[str, Any]:
-    """Return the claims of a good token; one that is None is left out."""
+    """Return the claims of a good token; one that is None is left out, and a time is given as what lies between."""
     now = int(time.time())
+    more = {name: now + one.total_seconds() if isinstance(one, timedelta) else one for name, one in more.items()}
     claims = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 600, "sub": user, "district": home, **more}
     return {name: value for name, value in claims.items() if value is not None}
 

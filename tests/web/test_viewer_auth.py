@@ -290,7 +290,7 @@ class TestSettings:
         [
             ({}, "needs tokens to read with"),
             ({"district_tokens": PAIR}, "needs a way in"),
-            ({"clever_client_id": "x"}, "belong together"),
+            ({"clever_client_id": "x"}, "must be set together"),
             ({"district_tokens": PAIR, "district_tokens_file": "x"}, "say the same twice"),
             ({"district_tokens": PAIR, "jwt_jwks_url": "https://a/b"}, "GATEWAY_JWT_ISSUER and GATEWAY_JWT_AUDIENCE"),
             ({"jwt_jwks_url": "http://login.example.org/keys"}, "on this machine alone"),
