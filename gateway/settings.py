@@ -3,9 +3,10 @@
 import difflib
 import os
 import re
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
@@ -17,6 +18,13 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _SHORTEST_SECRET = 32
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
+
+
+class Misconfigured(Exception):
+    """What a setting names cannot be used; the message names the setting and says what is wrong."""
+
+    def __init__(self, name: str, problem: object) -> None:
+        super().__init__(f"{variable(name)}: {problem}.")
 
 
 class Settings(BaseSettings):
@@ -45,6 +53,30 @@ class Settings(BaseSettings):
         None,
         description="Origin of Clever's OAuth pages; https://clever.com, or that of `GATEWAY_CLEVER_URL` where that is "
         "not Clever's, if not said.",
+    )
+    district_tokens: SecretStr | None = Field(
+        None, description="Tokens that the gateway holds: `district id=token` pairs, separated by commas."
+    )
+    district_tokens_file: str | None = Field(
+        None, description="Path of a JSON file with them, `{district id: token}`; read again when it is replaced."
+    )
+    token_refresh: float = Field(
+        900.0, gt=0, allow_inf_nan=False, description="Seconds after which the tokens of districts are read anew."
+    )
+    jwt_jwks_url: str | None = Field(
+        None, description="URL of the keys (JWKS) that callers' JWTs are signed with; https, or http on loopback."
+    )
+    jwt_issuer: str | None = Field(None, description="Issuer that JWTs must name (`iss`).")
+    jwt_audience: str | None = Field(
+        None, description="Audience that JWTs must name (`aud`); one of several, separated by commas."
+    )
+    jwt_user_claim: str = Field("sub", min_length=1, description="Claim of JWTs that holds Clever's id of the user.")
+    jwt_district_claim: str = Field(
+        "district", min_length=1, description="Claim of JWTs that holds Clever's id of the district."
+    )
+    api_keys_file: str | None = Field(
+        None,
+        description="Path of a JSON list of API keys as `clever-gateway apikey` makes them; read again when replaced.",
     )
     deadline: float = Field(30.0, gt=0, allow_inf_nan=False, description="Seconds that one request may take in all.")
     max_calls: int = Field(1200, ge=1, description="Calls to Clever that one request may make, retries included.")
@@ -153,13 +185,21 @@ class Settings(BaseSettings):
         description="What runs queries: plans compiled for each, or graphql-core alone, which is many times slower. "
         "What plans do not know goes to graphql-core in any case.",
     )
+    audit_log: str | None = Field(
+        None, description="Path of a file, or `stdout`, that gets a line for each request: who read how much of what."
+    )
+    pseudonym_key: SecretStr | None = Field(
+        None,
+        description="Key under which people and tokens are named in the audit log; the same on all replicas. Without "
+        "one, a key that `GATEWAY_SESSION_SECRET` gives; without that, names change with each start.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level of what is logged; `debug` adds a line for each call to Clever."
     )
     token: SecretStr | None = Field(
         None,
         description="Token that the commands `query`, `explain` and `doctor` send if they are given none; no server "
-        "uses it.",
+        "uses it. An API key or a JWT where the gateway holds Clever's tokens.",
     )
 
     @field_validator("clever_url", "clever_oauth_url", "public_url")
@@ -203,13 +243,6 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def oauth_origin(self) -> str:
-        """Return the origin of Clever's OAuth pages."""
-        if self.clever_oauth_url:
-            return self.clever_oauth_url
-        return "https://clever.com" if self.clever_url == "https://api.clever.com" else self.clever_url
-
-    @property
     def origin(self) -> str | None:
         """Return the origin at which browsers reach the gateway, where that is known."""
         if self.public_url is not None or self.host not in LOOPBACK or not self.port:
@@ -225,6 +258,51 @@ class Settings(BaseSettings):
             if shape is None or not 0 < int(shape[1] or 443) <= 65535:
                 raise ValueError("must be origins such as https://app.example.org, separated by commas; `*` is not one")
         return value
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _is_safe_to_ask(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            url = urlsplit(value.strip())
+            safe = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
+            sound = bool(url.hostname) and url.username is None and not url.fragment and (url.port or 1) > 0
+        except ValueError:
+            safe = sound = False
+        if not (safe and sound):
+            raise ValueError(
+                "must be a URL such as https://login.example.org/jwks.json; plain http is taken on this machine alone"
+            )
+        return value.strip()
+
+    @model_validator(mode="after")
+    def _can_answer_somebody(self) -> Self:
+        """Refuse settings that contradict each other; the messages name them."""
+        if self.jwt_jwks_url and not (self.jwt_issuer and listed(self.jwt_audience)):
+            raise ValueError("GATEWAY_JWT_JWKS_URL needs GATEWAY_JWT_ISSUER and GATEWAY_JWT_AUDIENCE beside it")
+        if self.district_tokens and self.district_tokens_file:
+            raise ValueError("GATEWAY_DISTRICT_TOKENS and GATEWAY_DISTRICT_TOKENS_FILE say the same twice: set one")
+        if self.auth == "passthrough":
+            return self
+        if not (self.district_tokens or self.district_tokens_file or self.clever_client_id):
+            raise ValueError(
+                "GATEWAY_AUTH=viewer needs tokens to read with: set GATEWAY_CLEVER_CLIENT_ID and "
+                "GATEWAY_CLEVER_CLIENT_SECRET, or GATEWAY_DISTRICT_TOKENS_FILE, or GATEWAY_DISTRICT_TOKENS"
+            )
+        if not (self.jwt_jwks_url or self.api_keys_file or self.clever_client_id):
+            raise ValueError(
+                "GATEWAY_AUTH=viewer needs a way in: set GATEWAY_JWT_JWKS_URL, or GATEWAY_API_KEYS_FILE, or "
+                "GATEWAY_CLEVER_CLIENT_ID and GATEWAY_CLEVER_CLIENT_SECRET to sign in with Clever"
+            )
+        return self
+
+    @property
+    def oauth_origin(self) -> str:
+        """Return the origin of Clever's OAuth pages."""
+        if self.clever_oauth_url:
+            return self.clever_oauth_url
+        return "https://clever.com" if self.clever_url == "https://api.clever.com" else self.clever_url
 
     @field_validator("token")
     @classmethod

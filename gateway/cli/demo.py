@@ -15,11 +15,9 @@ from gateway.app import create_app
 from gateway.cli.sandbox import Preset, Seed
 from gateway.cli.serving import listen, origin, run
 from gateway.cli.terminal import Failure, out, warn_of_unknown_settings
-from gateway.identity import Tenant
 from gateway.observability.log import configure_logging
 from gateway.settings import Settings
 from gateway.web.hosts import LOOPBACK_NAMES
-from gateway.web.signin import Tenants
 
 LOOPBACK = "127.0.0.1"
 TOKEN = "TEST_TOKEN"  # noqa: S105 - Clever's public name for its sandbox's token
@@ -64,10 +62,7 @@ def demo(
 
         with _sandbox_process(preset, seed, upstream_port) as process:
             _wait_until_it_answers(process, upstream)
-            if viewer:
-                run(create_app(settings, tenants=_listed_tenants(upstream)), listener, announce)
-            else:
-                run(create_app(settings, demo_token=TOKEN), listener, announce)
+            run(create_app(settings, demo_token=TOKEN), listener, announce)
 
 
 def _sign_in(gateway: str) -> dict[str, Any]:
@@ -79,19 +74,6 @@ def _sign_in(gateway: str) -> dict[str, Any]:
         "public_url": gateway,
         "session_secret": token_urlsafe(48),
     }
-
-
-def _listed_tenants(upstream: str) -> Tenants:
-    """Return the tenants of the sandbox's districts, which do not change."""
-    with httpx.Client(trust_env=False) as client:
-        app = (simulator.CLIENT_ID, simulator.CLIENT_SECRET)
-        rows = client.get(f"{upstream}/oauth/tokens?owner_type=district", auth=app).raise_for_status().json()["data"]
-    tenants = {row["owner"]["id"]: Tenant(row["access_token"], row["owner"]["id"]) for row in rows}
-
-    async def tenant(district: str) -> Tenant | None:
-        return tenants.get(district)
-
-    return tenant
 
 
 class _sandbox_process:  # noqa: N801 - used as a context manager

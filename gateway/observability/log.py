@@ -9,6 +9,7 @@ from typing import TextIO
 import msgspec
 
 from gateway.clever.client import CallSent
+from gateway.clever.district_tokens import TokensRead
 from gateway.web.facts import current_request_id
 from gateway.web.middleware import RequestDone
 from gateway.web.signin import SignedIn
@@ -96,6 +97,21 @@ def log_no_sign_in() -> None:
 def log_untrusted(sha256: str) -> None:
     """Write down that a document which is not in the manifest was run: its SHA-256, which tells nothing of its text."""
     _log.warning("untrusted document", extra={"fields": {"request_id": current_request_id.get(), "sha256": sha256}})
+
+
+def log_tokens(read: TokensRead) -> None:
+    """Write down that the tokens of districts could not be read, or what has changed: how many, and of none which."""
+    if read.problem is not None:
+        fields = {"reason": read.problem, "districts": read.districts}
+        _log.warning("district tokens cannot be read", extra={"fields": fields})
+    elif read.added or read.rotated or read.gone:
+        fields = {"districts": read.districts, "added": read.added, "rotated": read.rotated, "gone": read.gone}
+        _log.info("district tokens", extra={"fields": fields})
+
+
+def log_problem(what: str, reason: str) -> None:
+    """Write down that something cannot be read that is needed to know who asks."""
+    _log.warning(f"{what} cannot be read", extra={"fields": {"reason": reason}})
 
 
 def log_internal(error: Exception) -> None:

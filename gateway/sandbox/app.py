@@ -13,12 +13,13 @@ from urllib.parse import quote
 from . import oauth
 from .answers import LIMITED, UNKNOWN_TOKEN, Answer, Headers, finished, json, no_route
 from .api import Call, answer, read_call
+from .connections import changed
 from .limits import Allowance, RateWindows, Stats
 from .memo import PageMemo
 from .presets import SIZES
 from .signin import SignIn
 from .tables import Record
-from .tokens import Kind, bearer, grants, token_of
+from .tokens import Grant, Kind, bearer, grants, token_of
 from .world import DistrictInfo, Progress, World, build
 
 Scope = MutableMapping[str, Any]
@@ -42,6 +43,7 @@ class SandboxApp:
     ) -> None:
         self._worlds = {token_of(index): world for index, world in enumerate(worlds)}
         self._grants = grants(worlds)
+        self._disconnected: dict[str, Grant] = {}
         self._user_tokens = {token: one.user_id for token, one in self._grants.items() if one.kind is Kind.USER}
         self._sign_in = SignIn(worlds, self._grants, redirect_uris, clock)
         self._windows = None if rate_limit is None else RateWindows(rate_limit, clock)
@@ -84,7 +86,7 @@ class SandboxApp:
         method = scope["method"]
         asked: dict[bytes, bytes] = dict(scope["headers"])
         if path.startswith("/__sandbox/"):
-            return finished(self._console(method, path), None, {})
+            return finished(self._console(method, path, query), None, {})
         if path.startswith("/oauth/"):
             page = self._sign_in.answer(path, query, method, asked, sent)
             return finished(page or oauth.answer(path, query, method, asked, self._grants), None, asked)
@@ -108,7 +110,7 @@ class SandboxApp:
         key = (grant.token, call.path, call.query)
         return allowance, self._memo.get(key) or self._memo.keep(key, answer(call, grant))
 
-    def _console(self, method: str, path: str) -> Answer:
+    def _console(self, method: str, path: str, query: str) -> Answer:
         match method, path:
             case "GET", "/__sandbox/stats":
                 return json(200, {"calls": dict(sorted(self._stats.calls.items())), "limited": self._stats.limited})
@@ -119,7 +121,8 @@ class SandboxApp:
                 return json(200, {"reset": True})
             case "GET", "/__sandbox/districts":
                 return json(200, {"districts": self.describe(), "user_tokens": self.user_tokens})
-        return no_route(method, path)
+        action = path.removeprefix("/__sandbox/") if method == "POST" else ""
+        return changed(action, query, self._grants, self._disconnected) or no_route(method, path)
 
 
 def _raw_path(scope: Scope) -> str:

@@ -122,9 +122,9 @@ class Chooser:
     def _fields(self, search: Search) -> str:
         districts = ((world.id, world.name) for world in self._worlds)
         return (
-            f'<label>District<select name="district_id">{_options(districts, self._worlds[search.district].id)}'
-            '</select></label><label>Role<select name="role">'
-            f"{_options([('', 'Any'), *ROLES.items()], search.role)}</select></label>"
+            '<label>District<select name="district_id">'
+            f"{_options(districts, self._worlds[search.district].id)}</select></label>"
+            f'<label>Role<select name="role">{_options([("", "Any"), *ROLES.items()], search.role)}</select></label>'
             f'<label>Name<input type="search" name="q" maxlength="80" value="{escape(search.words)}"></label>'
             "<button>Find</button>"
         )

@@ -65,7 +65,7 @@ def _tokens(raw_query: str, authorization: bytes, grants: Mapping[str, Grant]) -
     rows = [
         {
             "id": f"{int(grant.world.id, 16) ^ 0xFFFF:024x}",
-            "created": timestamp(CONNECTED + 86_400_321 * (number * 5 % 7)),
+            "created": timestamp(CONNECTED + 86_400_321 * (number * 5 % 7 + 7 * grant.generation)),
             "owner": {"type": "district", "id": grant.world.id},
             "access_token": grant.token,
             "scopes": SCOPES,

@@ -41,7 +41,8 @@ class Kind(Enum):
 class Grant:
     """A known token: the district it belongs to and, for a user token, the person and the login role.
 
-    People of Clever Library have a record, but no district is named for them.
+    People of Clever Library have a record, but no district is named for them. `generation` is how often a district's
+    token has been rotated.
     """
 
     token: str
@@ -50,6 +51,7 @@ class Grant:
     user: int = -1
     login_role: str = ""
     library: bool = False
+    generation: int = 0
 
     @property
     def demo(self) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+from msgspec import UNSET
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
@@ -11,6 +12,7 @@ from gateway.access.executor import Access
 from gateway.access.source import Source
 from gateway.access.trace import Trace
 from gateway.clever.allowance import Allowance, out_of_time
+from gateway.engine.accounts import account_of
 from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused
 from gateway.engine.persisted import PersistedDocuments
@@ -19,8 +21,9 @@ from gateway.engine.writing import CHUNK
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
 from gateway.identity import Caller, Tenant
 from gateway.loaders import Loaders
+from gateway.loaders.handed import Handed
 from gateway.schema.context import Context
-from gateway.web.auth import CHALLENGE, Authenticator, PassThrough, no_token
+from gateway.web.auth import Authenticator, PassThrough
 from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
 from gateway.web.negotiation import GRAPHQL_JSON, JSON, choose_media_type
@@ -42,7 +45,7 @@ EXPLAIN = "x-clever-explain"
 @dataclass(frozen=True, slots=True)
 class EndpointLimits:
     """What one request may take: seconds, calls to Clever, rows, bytes of its body; what needs no token; and whether
-    it may ask what was done upstream.
+    it may ask what was done upstream. `audited`: an account is kept of what it was given.
     """
 
     deadline_s: float
@@ -51,6 +54,7 @@ class EndpointLimits:
     body_bytes: int
     public_introspection: bool
     explain: bool = False
+    audited: bool = False
 
 
 class GraphQLEndpoint:
@@ -92,12 +96,12 @@ class GraphQLEndpoint:
                 more["allow"] = "GET, POST"
         except Unauthenticated as error:
             status, body = 401, refusal([error], error.code)
-            more["www-authenticate"] = CHALLENGE
+            more["www-authenticate"] = self._authenticator.challenge
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is masked and carries the usual headers
             self._on_internal(error)
             status, body = 500, refusal([error], INTERNAL)
         name_request(body, facts.request_id)
-        facts.error_codes = body.codes
+        facts.error_codes, facts.answered = body.codes, body.data is not UNSET
         await _send(send, status, media_type or JSON, body, more)
 
     async def _answer(
@@ -113,7 +117,7 @@ class GraphQLEndpoint:
 
         Raises RequestRefused, Unauthenticated and ClientGone.
         """
-        caller = await self._authenticator.caller(headers)
+        caller = facts.caller = await self._authenticator.caller(headers)
         allowance = Allowance(self._limits.deadline_s, self._limits.calls, self._limits.rows)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
@@ -122,8 +126,8 @@ class GraphQLEndpoint:
             problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
         if caller is None and not self._limits.public_introspection:
-            raise no_token()
-        asking = _Asking(caller, allowance, headers, more, by_get=scope["method"] == "GET")
+            raise self._authenticator.nobody()
+        asking = _Asking(caller, allowance, headers, more, facts, by_get=scope["method"] == "GET")
         try:
             if (again := await self._again(asking, sent)) is not None:
                 return again
@@ -132,10 +136,14 @@ class GraphQLEndpoint:
             name = canonical(request.query, request.operation_name, request.variables)
             if (again := await self._again(asking, name)) is not None:
                 return again
+            if self._limits.audited:
+                facts.account = account_of(request.query, self._persisted.trusted_name(request.query))
             prepared = self._engine.prepare(request)
+            if facts.account:
+                facts.account.operation = prepared.operation.node.operation.value
             self._persisted.register(asked)
             if caller is None and not prepared.only_introspects:
-                raise no_token()
+                raise self._authenticator.nobody()
             return await self._execute(prepared, asking, (sent, name))
         except Refused as refused:
             return (400 if media_type == GRAPHQL_JSON else 200), refused.body
@@ -173,6 +181,7 @@ class GraphQLEndpoint:
         if not kept.evidence.stands(source.roster(tenant), source.clock()):
             # The token is shown less than before: the check has just forgotten what the answer was made from.
             return None
+        asking.facts.account = kept.account
         cost = {
             "calls": asking.allowance.used,
             "cached": len(kept.evidence.entries),
@@ -194,18 +203,23 @@ class GraphQLEndpoint:
     async def _run(
         self, prepared: Prepared, asking: "_Asking", access: Access | None, names: tuple[Hashable, ...]
     ) -> tuple[int, Answer]:
-        context = Context(self._source().client.version, Loaders(access) if access else None, asking.allowance)
+        account = asking.facts.account
+        handed = Handed() if account else None
+        loaders = Loaders(access, handed) if access else None
+        context = Context(self._source().client.version, loaders, asking.allowance)
         try:
             async with asyncio.timeout(asking.allowance.seconds_left + _GRACE_S):
                 answer = await self._engine.execute(prepared, context)
         except TimeoutError:
             error = out_of_time()
             return 504, refusal([error], error.code)
+        if account and handed:
+            account.records = handed.counts()
         if access is None or not access.used:
             return 200, answer
         answer.extensions = {"clever": access.report()}
         evidence = None if answer.errors or access.trace.on else access.evidence()
-        kept = self._responses.keep(access.tenant, names, answer, evidence) if evidence else None
+        kept = self._responses.keep(access.tenant, names, answer, evidence, account) if evidence else None
         return asking.tagged(kept, answer) if kept else (200, answer)
 
 
@@ -217,6 +231,7 @@ class _Asking:
     allowance: Allowance
     headers: Headers
     more: dict[str, str]
+    facts: RequestFacts
     by_get: bool
 
     @property

@@ -1,7 +1,7 @@
 """A gateway where people sign in, over the sandbox's side of it; and a browser without a screen."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.identity import Tenant
 from gateway.sandbox import CLIENT_ID, CLIENT_SECRET
 from gateway.settings import Settings
 from tests.conftest import Upstream
@@ -19,17 +18,6 @@ from tests.servers import running_at
 
 SESSION, FLOW = "clever_session", "clever_sign_in"
 SECRET = "a secret of the tests that is long enough for anybody"
-
-
-def tenants_of(upstream: Upstream) -> Callable[[str], Awaitable[Tenant | None]]:
-    """Return the tenants of the sandbox's districts, as its listing has them."""
-    listed = httpx.get(f"{upstream.origin}/oauth/tokens?owner_type=district", auth=(CLIENT_ID, CLIENT_SECRET)).json()
-    tenants = {row["owner"]["id"]: Tenant(row["access_token"], row["owner"]["id"]) for row in listed["data"]}
-
-    async def tenant(district: str) -> Tenant | None:
-        return tenants.get(district)
-
-    return tenant
 
 
 def people_settings(upstream: Upstream, origin: str | None, **changed: Any) -> Settings:
@@ -51,8 +39,7 @@ def people_settings(upstream: Upstream, origin: str | None, **changed: Any) -> S
 @pytest.fixture(scope="session")
 def people_origin(upstream: Upstream) -> Iterator[str]:
     """Serve a gateway where people sign in."""
-    tenants = tenants_of(upstream)
-    with running_at(lambda origin: create_app(people_settings(upstream, origin), tenants=tenants)) as origin:
+    with running_at(lambda origin: create_app(people_settings(upstream, origin))) as origin:
         yield origin
 
 

@@ -12,7 +12,15 @@ from tests.observability.lines import logged
 from tests.servers import running_at
 from tests.web.conftest import inside
 
-from .conftest import SESSION, Browser, page_of, people_settings, tenants_of
+from .conftest import SESSION, Browser, page_of, people_settings
+
+# Another way in, and tokens from elsewhere.
+JWT = {
+    "jwt_jwks_url": "http://127.0.0.1:1/",
+    "jwt_issuer": "https://login.example.org/",
+    "jwt_audience": "graphql",
+    "district_tokens": "58da8a43cc70ab00017a1a87=a-token",
+}
 
 
 class TestSigningOut:
@@ -92,7 +100,7 @@ class TestCookiesAsCredentials:
     async def test_a_session_under_another_secret_is_over(self, browser: Browser, teacher: str) -> None:
         await browser.login(teacher)
         settings = people_settings(browser.upstream, "http://127.0.0.1:1", session_secret="x" * 40)
-        with running_at(lambda _origin: create_app(settings, tenants=tenants_of(browser.upstream))) as origin:
+        with running_at(lambda _origin: create_app(settings)) as origin:
             refused = await browser.http.post(
                 f"{origin}/graphql",
                 json={"query": "{ district { name } }"},
@@ -109,7 +117,7 @@ class TestCookiesAsCredentials:
         assert old is not None
         both = f"{'n' * 40}, {old.get_secret_value()}"
         settings = people_settings(browser.upstream, "http://127.0.0.1:1", session_secret=both)
-        with running_at(lambda _origin: create_app(settings, tenants=tenants_of(browser.upstream))) as origin:
+        with running_at(lambda _origin: create_app(settings)) as origin:
             answered = await browser.http.post(
                 f"{origin}/graphql",
                 json={"query": "{ district { cleverId } }"},
@@ -135,7 +143,7 @@ class TestAround:
         [
             {"auth": "passthrough"},
             {"public_url": None, "port": 0},
-            {"clever_client_id": None, "clever_client_secret": None},
+            {"clever_client_id": None, "clever_client_secret": None, **JWT},
         ],
         ids=str,
     )
@@ -143,7 +151,7 @@ class TestAround:
         self, upstream: Upstream, changed: dict[str, Any]
     ) -> None:
         with logged("warning") as log:
-            app = create_app(people_settings(upstream, None, **changed), tenants=tenants_of(upstream))
+            app = create_app(people_settings(upstream, None, **changed))
         async with inside(app) as http:
             answers = [await http.get("/login"), await http.get("/oauth/callback"), await http.post("/logout")]
 
@@ -152,16 +160,14 @@ class TestAround:
 
     async def test_a_secret_of_its_own_is_warned_of(self, upstream: Upstream) -> None:
         with logged("warning") as log:
-            create_app(
-                people_settings(upstream, "http://127.0.0.1:1", session_secret=None), tenants=tenants_of(upstream)
-            )
+            create_app(people_settings(upstream, "http://127.0.0.1:1", session_secret=None))
 
         (line,) = log.lines
         assert "GATEWAY_SESSION_SECRET is not set" in line["problem"]
 
     async def test_the_log_says_how_a_sign_in_ended_and_not_who_it_was(self, upstream: Upstream, teacher: str) -> None:
         def app(origin: str) -> Any:
-            return create_app(people_settings(upstream, origin), tenants=tenants_of(upstream))
+            return create_app(people_settings(upstream, origin))
 
         with logged("info") as log, running_at(app) as origin:
             async with httpx.AsyncClient() as http:

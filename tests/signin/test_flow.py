@@ -12,7 +12,7 @@ from gateway.sandbox import CLIENT_ID
 from tests.conftest import Upstream
 from tests.servers import running_at
 
-from .conftest import FLOW, SESSION, Browser, page_of, people_settings, tenants_of
+from .conftest import FLOW, SESSION, Browser, page_of, people_settings
 
 
 def query_of(location: str) -> dict[str, str]:
@@ -76,7 +76,7 @@ class TestSigningIn:
 
     async def test_over_https_they_are_bound_to_the_host(self, upstream: Upstream) -> None:
         settings = people_settings(upstream, "https://gateway.example")
-        with running_at(lambda _origin: create_app(settings, tenants=tenants_of(upstream))) as origin:
+        with running_at(lambda _origin: create_app(settings)) as origin:
             asked = httpx.get(f"{origin}/login")
 
         (cookie,) = asked.headers.get_list("set-cookie")
@@ -248,10 +248,11 @@ class TestNotSignedIn:
         assert SESSION not in browser.http.cookies
 
     async def test_people_of_a_district_without_a_token(self, upstream: Upstream, teacher: str) -> None:
-        async def none(_district: str) -> None:
-            return None
+        def app(origin: str) -> Any:
+            other = upstream.app.describe()[1]
+            return create_app(people_settings(upstream, origin, district_tokens=f"{other.id}={other.token}"))
 
-        with running_at(lambda origin: create_app(people_settings(upstream, origin), tenants=none)) as origin:
+        with running_at(app) as origin:
             async with httpx.AsyncClient() as http:
                 answer = await Browser(origin, upstream, http).login(teacher)
 
@@ -260,7 +261,7 @@ class TestNotSignedIn:
     async def test_with_a_key_that_clever_does_not_know(self, upstream: Upstream, teacher: str) -> None:
         def app(origin: str) -> Any:
             settings = people_settings(upstream, origin, clever_client_secret="wrong")
-            return create_app(settings, tenants=tenants_of(upstream))
+            return create_app(settings)
 
         with running_at(app) as origin:
             async with httpx.AsyncClient() as http:
@@ -275,7 +276,7 @@ class TestNotSignedIn:
 
         def app(origin: str) -> Any:
             settings = people_settings(upstream, origin, **{"clever_oauth_url": upstream.origin, part: nobody})
-            return create_app(settings, tenants=tenants_of(upstream))
+            return create_app(settings)
 
         with running_at(app) as origin:
             async with httpx.AsyncClient() as http:
