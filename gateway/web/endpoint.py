@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+from msgspec import UNSET
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.source import Source
 from gateway.access.trace import Trace
 from gateway.clever.allowance import Allowance, out_of_time
+from gateway.engine.accounts import account_of
 from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused
 from gateway.engine.persisted import PersistedDocuments
@@ -18,8 +20,9 @@ from gateway.engine.writing import CHUNK
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
 from gateway.identity import EXPLAIN as EXPLAINING
 from gateway.identity import Caller, Tenant
+from gateway.loaders.handed import Handed
 from gateway.schema.context import Context
-from gateway.web.auth import CHALLENGE, Authenticator, PassThrough, no_token
+from gateway.web.auth import Authenticator, PassThrough
 from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
 from gateway.web.negotiation import GRAPHQL_JSON, JSON, choose_media_type
@@ -42,7 +45,8 @@ EXPLAIN = "x-clever-explain"
 @dataclass(frozen=True, slots=True)
 class EndpointLimits:
     """What one request may take: seconds, calls to Clever, rows, bytes of its body; what needs no token; whether it
-    may ask what was done upstream; and whether students see their classmates' names.
+    may ask what was done upstream; and whether students see their classmates' names. `audited`: an account is kept of
+    what it was given.
     """
 
     deadline_s: float
@@ -52,6 +56,7 @@ class EndpointLimits:
     public_introspection: bool
     explain: bool = False
     classmates: bool = False
+    audited: bool = False
 
 
 class GraphQLEndpoint:
@@ -93,12 +98,12 @@ class GraphQLEndpoint:
                 more["allow"] = "GET, POST"
         except Unauthenticated as error:
             status, body = 401, refusal([error], error.code)
-            more["www-authenticate"] = CHALLENGE
+            more["www-authenticate"] = self._authenticator.challenge
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is masked and carries the usual headers
             self._on_internal(error)
             status, body = 500, refusal([error], INTERNAL)
         name_request(body, facts.request_id)
-        facts.error_codes = body.codes
+        facts.error_codes, facts.answered = body.codes, body.data is not UNSET
         await _send(send, status, media_type or JSON, body, more)
 
     async def _answer(
@@ -114,7 +119,7 @@ class GraphQLEndpoint:
 
         Raises RequestRefused, Unauthenticated and ClientGone.
         """
-        caller = await self._authenticator.caller(headers)
+        caller = facts.caller = await self._authenticator.caller(headers)
         allowance = Allowance(self._limits.deadline_s, self._limits.calls, self._limits.rows)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
@@ -123,8 +128,8 @@ class GraphQLEndpoint:
             problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
         if caller is None and not self._limits.public_introspection:
-            raise no_token()
-        asking = _Asking(caller, allowance, headers, more, by_get=scope["method"] == "GET")
+            raise self._authenticator.nobody()
+        asking = _Asking(caller, allowance, headers, more, facts, by_get=scope["method"] == "GET")
         try:
             if (again := await self._again(asking, asking.name(sent))) is not None:
                 return again
@@ -133,10 +138,14 @@ class GraphQLEndpoint:
             name = canonical(request.query, request.operation_name, request.variables)
             if (again := await self._again(asking, asking.name(name))) is not None:
                 return again
+            if self._limits.audited:
+                facts.account = account_of(request.query, self._persisted.trusted_name(request.query))
             prepared = self._engine.prepare(request)
+            if facts.account:
+                facts.account.operation = prepared.operation.node.operation.value
             self._persisted.register(asked)
             if caller is None and not prepared.only_introspects:
-                raise no_token()
+                raise self._authenticator.nobody()
             return await self._execute(prepared, asking, (asking.name(sent), asking.name(name)))
         except Refused as refused:
             return (400 if media_type == GRAPHQL_JSON else 200), refused.body
@@ -174,6 +183,7 @@ class GraphQLEndpoint:
         if not kept.evidence.stands(source.roster(tenant), source.clock()):
             # The token is shown less than before: the check has just forgotten what the answer was made from.
             return None
+        asking.facts.account = kept.account
         cost = {
             "calls": asking.allowance.used,
             "cached": len(kept.evidence.entries),
@@ -195,6 +205,7 @@ class GraphQLEndpoint:
             trace,
             refresh=_wants_newer(asking.headers),
             classmates=self._limits.classmates,
+            handed=Handed() if asking.facts.account else None,
         )
         try:
             return await self._run(prepared, asking, reach, names)
@@ -204,6 +215,7 @@ class GraphQLEndpoint:
     async def _run(
         self, prepared: Prepared, asking: "_Asking", reach: Reach | None, names: tuple[Hashable, ...]
     ) -> tuple[int, Answer]:
+        account = asking.facts.account
         context = Context(self._source().client.version, reach.loaders if reach else None, asking.allowance)
         try:
             async with asyncio.timeout(asking.allowance.seconds_left + _GRACE_S):
@@ -211,13 +223,15 @@ class GraphQLEndpoint:
         except TimeoutError:
             error = out_of_time()
             return 504, refusal([error], error.code)
+        if account and reach and reach.handed:
+            account.records = reach.handed.counts()
         if reach is None or not reach.access.used:
             return 200, answer
         access = reach.access
         if report := reach.report():
             answer.extensions = {"clever": report}
         evidence = None if answer.errors or access.trace.on else access.evidence()
-        kept = self._responses.keep(access.tenant, names, answer, evidence) if evidence else None
+        kept = self._responses.keep(access.tenant, names, answer, evidence, account) if evidence else None
         return asking.tagged(kept, answer) if kept else (200, answer)
 
 
@@ -229,6 +243,7 @@ class _Asking:
     allowance: Allowance
     headers: Headers
     more: dict[str, str]
+    facts: RequestFacts
     by_get: bool
 
     @property

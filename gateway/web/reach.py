@@ -12,6 +12,7 @@ from gateway.clever.allowance import Allowance
 from gateway.errors import GatewayError
 from gateway.identity import EXPLAIN, REFRESH, Caller
 from gateway.loaders import Loaders
+from gateway.loaders.handed import Handed
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Reach:
     access: Access
     loaders: Loaders
     caller: Caller
+    handed: Handed | None
     scoped: ScopedAccess | None = None
 
     @property
@@ -35,14 +37,24 @@ class Reach:
 
 
 async def reach_of(
-    source: Source, caller: Caller, allowance: Allowance, trace: Trace, *, refresh: bool, classmates: bool
+    source: Source,
+    caller: Caller,
+    allowance: Allowance,
+    trace: Trace,
+    *,
+    refresh: bool,
+    classmates: bool,
+    handed: Handed | None = None,
 ) -> Reach:
-    """Open the access of a request; `refresh` asks for newer data, which takes a permission."""
+    """Open the access of a request; `refresh` asks for newer data, which takes a permission.
+
+    `handed` counts the records that the request is given.
+    """
     if caller.viewer is None:
         access = Access(
             source, caller.tenant, allowance, refresh=refresh and REFRESH in caller.permissions, trace=trace
         )
-        return Reach(access, Loaders(access, caller.permissions), caller)
+        return Reach(access, Loaders(access, caller.permissions, handed), caller, handed)
     access = Access(source, caller.tenant, allowance, trace=trace)
     sight = Sight(access, caller.viewer, classmates=classmates)
     scoped = ScopedAccess(access, sight, caller.permissions)
@@ -50,7 +62,7 @@ async def reach_of(
         access.close()
         access = Access(source, caller.tenant, allowance, refresh=True, trace=trace)
         scoped = ScopedAccess(access, Sight(access, caller.viewer, classmates=classmates), caller.permissions)
-    return Reach(access, Loaders(scoped), caller, scoped)
+    return Reach(access, Loaders(scoped, handed=handed), caller, handed, scoped)
 
 
 async def _may_refresh(scoped: ScopedAccess) -> bool:

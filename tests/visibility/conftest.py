@@ -1,27 +1,29 @@
-"""A gateway that knows people: each request comes from one, and is answered as that person may see the district."""
+"""A gateway that knows people: each request brings a JWT, and is answered as that person may see the district."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import httpx
 import pytest
 
 from gateway.app import create_app
-from gateway.identity import Caller, Tenant, Viewer
 from gateway.settings import Settings
 from tests.conftest import TOKEN, Answer, Gateway, Joins, Upstream
 from tests.servers import running
 from tests.visibility.oracle import Visible
+from tests.web.issuer import AUDIENCE, ISSUER, KeySet, claims_of, signed
 
 WAYS = ("compiled", "graphql-core")
 
 
-class _Named:
-    async def caller(self, headers: Any) -> Caller | None:
-        name = (headers.get("authorization") or "").removeprefix("Bearer ")
-        return Caller(Tenant(TOKEN, "d"), Viewer(name), frozenset()) if name else None
+@lru_cache
+def jwt_of(person: str, district: str) -> str:
+    """Return a JWT of a person, by Clever's ids."""
+    return signed(claims_of(person, district, exp=timedelta(hours=2)), "ES256")
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,49 @@ class People:
     """Clients of a gateway in viewer mode: whoever asks is named by the Clever id of the user."""
 
     gateway: Gateway
+    district: str
 
     async def ask(self, person: str, document: str, variables: dict[str, Any] | None = None, **headers: str) -> Answer:
         """Post a query as a person."""
-        return await self.gateway.query(document, variables, token=person, **headers)
+        return await self.gateway.query(document, variables, token=jwt_of(person, self.district), **headers)
+
+
+def district_of(upstream: Upstream, token: str = TOKEN) -> str:
+    """Return Clever's id of a token's district."""
+    return next(iter(upstream.app.records(token)["districts"]))
 
 
 @contextmanager
-def gateway_for_people(upstream: Upstream, **settings: Any) -> Iterator[str]:
-    """Serve a gateway in viewer mode over a sandbox."""
-    chosen = {"clever_url": upstream.origin, "log_level": "error", "upstream_failures": 10_000, **settings}
-    with running(create_app(Settings(**chosen), authenticator=_Named())) as origin:
+def gateway_for_people(
+    upstream: Upstream, keys: str, tokens: Sequence[str] = (TOKEN,), **settings: Any
+) -> Iterator[str]:
+    """Serve a gateway in viewer mode over a sandbox; `keys` is the URL of the issuer's keys."""
+    chosen = {
+        "auth": "viewer",
+        "district_tokens": ",".join(f"{district_of(upstream, token)}={token}" for token in tokens),
+        "jwt_jwks_url": keys,
+        "jwt_issuer": ISSUER,
+        "jwt_audience": AUDIENCE,
+        "clever_url": upstream.origin,
+        "log_level": "error",
+        "upstream_failures": 10_000,
+        **settings,
+    }
+    with running(create_app(Settings(**chosen))) as origin:
         yield origin
+
+
+@pytest.fixture(scope="session")
+def keys() -> Iterator[str]:
+    """Serve the issuer's keys, and return where."""
+    with running(KeySet()) as origin:
+        yield f"{origin}/keys"
+
+
+@pytest.fixture(scope="session")
+def district(upstream: Upstream) -> str:
+    """Return Clever's id of the district."""
+    return district_of(upstream)
 
 
 def people_of(joins: Joins) -> dict[str, str]:
@@ -64,24 +97,25 @@ def ids(joins: Joins) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def origins(upstream: Upstream) -> Iterator[dict[str, str]]:
+def origins(upstream: Upstream, keys: str) -> Iterator[dict[str, str]]:
     """Serve a gateway for people for each way of executing."""
     with (
-        gateway_for_people(upstream, engine=WAYS[0]) as compiled,
-        gateway_for_people(upstream, engine=WAYS[1]) as interpreted,
+        gateway_for_people(upstream, keys, engine=WAYS[0]) as compiled,
+        gateway_for_people(upstream, keys, engine=WAYS[1]) as interpreted,
     ):
         yield {WAYS[0]: compiled, WAYS[1]: interpreted}
 
 
 @pytest.fixture
-async def clients(upstream: Upstream, origins: dict[str, str]) -> AsyncIterator[dict[str, People]]:
+async def clients(upstream: Upstream, district: str, origins: dict[str, str]) -> AsyncIterator[dict[str, People]]:
     """Return clients of these gateways."""
     async with (
         httpx.AsyncClient(base_url=origins[WAYS[0]], timeout=60) as first,
         httpx.AsyncClient(base_url=origins[WAYS[1]], timeout=60) as second,
     ):
         yield {
-            way: People(Gateway(origins[way], upstream, http)) for way, http in zip(WAYS, (first, second), strict=True)
+            way: People(Gateway(origins[way], upstream, http), district)
+            for way, http in zip(WAYS, (first, second), strict=True)
         }
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.conftest import Gateway, Joins, Upstream
-from tests.visibility.conftest import WAYS, gateway_for_people
+from tests.visibility.conftest import WAYS, district_of, gateway_for_people, jwt_of
 from tests.visibility.oracle import Visible
 
 PERSON = (
@@ -17,14 +17,14 @@ PERSON = (
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def origin(upstream: Upstream, request: pytest.FixtureRequest) -> Iterator[str]:
-    with gateway_for_people(upstream, classmates=True, engine=request.param) as origin:
+def origin(upstream: Upstream, keys: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    with gateway_for_people(upstream, keys, classmates=True, engine=request.param) as origin:
         yield origin
 
 
 async def ask(origin: str, upstream: Upstream, person: str, document: str) -> Any:
     async with httpx.AsyncClient(base_url=origin, timeout=30) as http:
-        return (await Gateway(origin, upstream, http).query(document, token=person)).body
+        return (await Gateway(origin, upstream, http).query(document, token=jwt_of(person, district_of(upstream)))).body
 
 
 async def test_a_student_sees_the_names_of_classmates_alone(

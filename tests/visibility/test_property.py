@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import Joins
 from tests.schema.test_relations import ALL, EDGES, TYPES, ids_below
-from tests.visibility.conftest import WAYS
+from tests.visibility.conftest import WAYS, jwt_of
 from tests.visibility.oracle import Visible
 from tests.visibility.test_matrix import expected
 
@@ -35,12 +35,16 @@ def chains() -> Any:
 
 
 def check(origin: str, seen: Visible, first: Any, second: Any) -> None:
+    district = next(iter(seen.records["districts"]))
     inner = f"second: cleverId {second.selection}"
     outer = f"first: cleverId {first.selection.replace('cleverId', inner, 1)}"
     listed = f"({ALL}) {{ nodes {{ {outer} }} }}" if first.collection != "districts" else f"{{ {outer} }}"
     asked = {"query": f"{{ {first.collection}{listed} }}"}
     answer = httpx.post(
-        f"{origin}/graphql", json=asked, headers={"authorization": f"Bearer {seen.person}"}, timeout=60
+        f"{origin}/graphql",
+        json=asked,
+        headers={"authorization": f"Bearer {jwt_of(seen.person, district)}"},
+        timeout=60,
     ).json()
     rows = answer["data"][first.collection]
     for parent in rows if isinstance(rows, list) else rows["nodes"]:
