@@ -19,7 +19,8 @@ from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
 from gateway.engine.writing import CHUNK
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
-from gateway.identity import Caller, Tenant
+from gateway.identity import EXPLAIN as MAY_EXPLAIN
+from gateway.identity import REFRESH, Caller, Tenant
 from gateway.loaders import Loaders
 from gateway.loaders.handed import Handed
 from gateway.schema.context import Context
@@ -162,13 +163,14 @@ class GraphQLEndpoint:
         check_content_type(headers)
         return await read_body(receive, headers, self._limits.body_bytes)
 
-    def _explains(self, headers: Headers) -> bool:
-        return self._limits.explain and headers.get(EXPLAIN, "").strip().lower() == "plan"
+    def _explains(self, asking: "_Asking") -> bool:
+        asked = asking.headers.get(EXPLAIN, "").strip().lower() == "plan"
+        return asked and self._limits.explain and asking.may(MAY_EXPLAIN)
 
     async def _again(self, asking: "_Asking", name: Hashable) -> tuple[int, Answer] | None:
         """Give an answer again, if it is kept and the token may still read it."""
         source, tenant = self._source(), asking.tenant
-        if tenant is None or self._explains(asking.headers) or _wants_newer(asking.headers):
+        if tenant is None or self._explains(asking) or _wants_newer(asking):
             return None
         kept = self._responses.find(tenant, name, source.roster(tenant), source.clock())
         if kept is None:
@@ -191,8 +193,8 @@ class GraphQLEndpoint:
 
     async def _execute(self, prepared: Prepared, asking: "_Asking", names: tuple[Hashable, ...]) -> tuple[int, Answer]:
         source, tenant, allowance = self._source(), asking.tenant, asking.allowance
-        trace = Trace(on=self._explains(asking.headers))
-        refresh = _wants_newer(asking.headers)
+        trace = Trace(on=self._explains(asking))
+        refresh = _wants_newer(asking)
         access = Access(source, tenant, allowance, refresh=refresh, trace=trace) if tenant else None
         try:
             return await self._run(prepared, asking, access, names)
@@ -239,6 +241,10 @@ class _Asking:
         """Return the caller's tenant."""
         return self.caller.tenant if self.caller else None
 
+    def may(self, permission: str) -> bool:
+        """Say whether the caller has a permission."""
+        return self.caller is not None and permission in self.caller.permissions
+
     def tagged(self, kept: Kept, answer: Answer) -> tuple[int, Answer]:
         """Return status and body of an answer that may be asked for again: a GET may ask whether it has changed.
 
@@ -252,8 +258,8 @@ class _Asking:
         return (304 if f'"{kept.tag}"' in given else 200), answer
 
 
-def _wants_newer(headers: Headers) -> bool:
-    return "no-cache" in headers.get("cache-control", "").lower()
+def _wants_newer(asking: _Asking) -> bool:
+    return "no-cache" in asking.headers.get("cache-control", "").lower() and asking.may(REFRESH)
 
 
 def name_request(body: Answer, request_id: str) -> None:
