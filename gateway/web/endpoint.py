@@ -18,8 +18,8 @@ from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
 from gateway.engine.writing import CHUNK
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
-from gateway.identity import EXPLAIN as EXPLAINING
-from gateway.identity import Caller, Tenant
+from gateway.identity import EXPLAIN as MAY_EXPLAIN
+from gateway.identity import REFRESH, Caller, Tenant
 from gateway.loaders.handed import Handed
 from gateway.schema.context import Context
 from gateway.web.auth import Authenticator, PassThrough
@@ -164,13 +164,14 @@ class GraphQLEndpoint:
         check_content_type(headers)
         return await read_body(receive, headers, self._limits.body_bytes)
 
-    def _explains(self, headers: Headers) -> bool:
-        return self._limits.explain and headers.get(EXPLAIN, "").strip().lower() == "plan"
+    def _explains(self, asking: "_Asking") -> bool:
+        asked = asking.headers.get(EXPLAIN, "").strip().lower() == "plan"
+        return asked and self._limits.explain and asking.may(MAY_EXPLAIN)
 
     async def _again(self, asking: "_Asking", name: Hashable) -> tuple[int, Answer] | None:
         """Give an answer again, if it is kept and the token may still read it."""
         source, tenant = self._source(), asking.tenant
-        if tenant is None or self._explains(asking.headers) or _wants_newer(asking.headers):
+        if tenant is None or self._explains(asking) or _wants_newer(asking):
             return None
         kept = self._responses.find(tenant, name, source.roster(tenant), source.clock())
         if kept is None:
@@ -190,20 +191,20 @@ class GraphQLEndpoint:
             "remaining": source.client.calls_left(tenant),
         }
         answer = Answer(kept.data)
-        if asking.caller and EXPLAINING in asking.caller.permissions:
+        if asking.caller and MAY_EXPLAIN in asking.caller.permissions:
             answer.extensions = {"clever": {"cost": cost}}
         return asking.tagged(kept, answer)
 
     async def _execute(self, prepared: Prepared, asking: "_Asking", names: tuple[Hashable, ...]) -> tuple[int, Answer]:
         if asking.caller is None:
             return await self._run(prepared, asking, None, names)
-        trace = Trace(on=self._explains(asking.headers))
+        trace = Trace(on=self._explains(asking))
         reach = await reach_of(
             self._source(),
             asking.caller,
             asking.allowance,
             trace,
-            refresh=_wants_newer(asking.headers),
+            refresh=_wants_newer(asking),
             classmates=self._limits.classmates,
             handed=Handed() if asking.facts.account else None,
         )
@@ -255,6 +256,10 @@ class _Asking:
         """Return what names a request among those of its tenant: nobody is given what another viewer was."""
         return (self.caller.viewer, request) if self.caller and self.caller.viewer else request
 
+    def may(self, permission: str) -> bool:
+        """Say whether the caller may have a permission: of a person the roster tells, once it has been read."""
+        return self.caller is not None and (self.caller.viewer is not None or permission in self.caller.permissions)
+
     def tagged(self, kept: Kept, answer: Answer) -> tuple[int, Answer]:
         """Return status and body of an answer that may be asked for again: a GET may ask whether it has changed.
 
@@ -268,8 +273,8 @@ class _Asking:
         return (304 if f'"{kept.tag}"' in given else 200), answer
 
 
-def _wants_newer(headers: Headers) -> bool:
-    return "no-cache" in headers.get("cache-control", "").lower()
+def _wants_newer(asking: _Asking) -> bool:
+    return "no-cache" in asking.headers.get("cache-control", "").lower() and asking.may(REFRESH)
 
 
 def name_request(body: Answer, request_id: str) -> None:

@@ -139,6 +139,24 @@ class TestApiKeys:
             assert client.data(KEYS[1])
             assert "MARKED" not in log.text
 
+    def test_may_do_beyond_reading_what_its_entry_says(
+        self, upstream: Listing, keys: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Else what is seconds old is not read again for anybody.
+        monkeypatch.setattr("gateway.cache.view.NEWEST_S", 0.0)
+        district = upstream.districts[0]
+        write(keys, *[entry(at, district, permissions=held) for at, held in enumerate(([], ["explain"], ["refresh"]))])
+        asked = {"x-clever-explain": "plan", "cache-control": "no-cache"}
+        seen = []
+        with gateway(upstream, keys, explain=True) as client:
+            client.data(KEYS[0], SCHOOLS)
+            for key in KEYS[:3]:
+                upstream.calls()
+                headers = {"authorization": f"Bearer {key}", **asked}
+                answer = client.http.post("/graphql", json={"query": SCHOOLS}, headers=headers).json()
+                seen.append(("plan" in answer["extensions"]["clever"], upstream.calls()))
+        assert seen == [(False, {}), (True, {}), (False, {"/schools": 1})]
+
     def test_of_a_district_without_a_token_says_so(self, upstream: Listing, keys: Path) -> None:
         write(keys, entry(0, "58da8a43cc70ab00017a1a87"))
         with gateway(upstream, keys) as client:
