@@ -20,6 +20,7 @@ from gateway.cache.freshness import Lifetimes
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
+from gateway.clever.retry import Backoff
 from gateway.engine.answers import refusal
 from gateway.engine.documents import DocumentCache
 from gateway.engine.executor import Engine
@@ -149,6 +150,7 @@ def open_client(
         timeout_s=settings.upstream_timeout,
         concurrency=settings.upstream_concurrency,
         max_bytes=settings.upstream_max_bytes,
+        backoff=Backoff(settings.upstream_tries),
         failures=settings.upstream_failures,
     )
 

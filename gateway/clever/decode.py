@@ -24,6 +24,10 @@ R = TypeVar("R")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
+class NotClever(UpstreamInvalidResponse):
+    """A body that is not the API's JSON: what answered may not be Clever at all."""
+
+
 class Link(Struct, frozen=True, gc=False):
     """A link of the envelope; `rel` is an open set, `uri` is relative and carries the version."""
 
@@ -55,6 +59,11 @@ class Page:
 
     records: tuple[Record, ...]
     onward: str | None = None
+
+    @property
+    def count(self) -> int:
+        """Return how many rows it has."""
+        return len(self.records)
 
 
 @cache
@@ -140,6 +149,11 @@ class LargePage:
         self._found: list[Any] = []
         self.onward = _onward(listing, onward, path)
 
+    @property
+    def count(self) -> int:
+        """Return how many rows it has, odd ones included."""
+        return len(self._raws)
+
     def read(self, count: int) -> Iterator[None]:
         """Read the records, so many at each step."""
         for start in range(0, len(self._raws), count):
@@ -178,9 +192,9 @@ def ascending(records: list[Record]) -> tuple[Record, ...]:
     return tuple(sound[key] for key in sorted(sound))
 
 
-def not_clever() -> UpstreamInvalidResponse:
+def not_clever() -> NotClever:
     """Build the error for a body that is not the API's JSON."""
-    return UpstreamInvalidResponse(
+    return NotClever(
         "The answer was not Clever's API JSON. Check that GATEWAY_CLEVER_URL names Clever's API and nothing else."
     )
 

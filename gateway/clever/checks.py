@@ -1,0 +1,111 @@
+"""What an answer that is Clever's JSON must still keep to: its own list, onward only, an end, and one district."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gateway.clever.calls import DEFAULT_LIMIT, LAST, ListCall
+from gateway.clever.decode import Page
+from gateway.clever.records import District, Record
+from gateway.clever.values import is_id, unrecognized
+from gateway.errors import UpstreamInvalidResponse
+from gateway.identity import Tenant
+
+# Five million rows in the largest pages: five times the people of the largest district there is.
+_MOST_PAGES = 500
+# Clever fills its pages but for the last one; a few may be short for want of rows that it may show.
+_MOST_SHORT_PAGES = 25
+_MOST_TENANTS = 4096
+# So many answers in a row that belong elsewhere are no accident of single answers: the first one was.
+_MOST_AGAINST = 4
+
+
+def check_link(call: ListCall, onward: str | None) -> None:
+    """Raise UpstreamInvalidResponse where a page's link does not lead on from where the page began."""
+    if onward is None:
+        return
+    if call.before:
+        back = call.before != LAST and onward >= call.before
+    else:
+        back = call.after is not None and onward <= call.after
+    if back:
+        raise _leads_back()
+
+
+def rows_beyond(call: ListCall, page: Page) -> Page:
+    """Return the page without rows from before its own beginning, which Clever was told to leave out.
+
+    Raises UpstreamInvalidResponse where it has no others.
+    """
+    rows, after, before = page.records, call.after, None if call.before == LAST else call.before
+    if not rows or not ((after and rows[0].id <= after) or (before and rows[-1].id >= before)):
+        return page
+    beyond = tuple(row for row in rows if (not after or row.id > after) and (not before or row.id < before))
+    if not beyond:
+        raise _leads_back()
+    unrecognized["row of an earlier page"] += len(rows) - len(beyond)
+    return replace(page, records=beyond)
+
+
+class Walk:
+    """The pages of one list so far, which must come to an end."""
+
+    def __init__(self) -> None:
+        self._pages = 0
+        self._short = 0
+
+    def take(self, call: ListCall, rows: int, onward: str | None) -> None:
+        """Count a page of so many rows. Raises UpstreamInvalidResponse where it links on and there are too many."""
+        if onward is None:
+            return
+        self._pages += 1
+        self._short += 2 * rows < (call.limit or DEFAULT_LIMIT)
+        if self._pages > _MOST_PAGES or self._short > _MOST_SHORT_PAGES:
+            raise UpstreamInvalidResponse(
+                f"A list of Clever's did not end after {self._pages} pages; it was not followed further."
+            )
+
+
+class Districts:
+    """The district that each tenant's records are of: a token has one (https://dev.clever.com/docs/districts).
+
+    What a cache on the way mixes up must not be shown to another district. The first answer says which one it is.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Tenant, tuple[str, int]] = OrderedDict()
+
+    def check(self, tenant: Tenant, records: Iterable[Record]) -> None:
+        """Raise UpstreamInvalidResponse where a record is of another district than the tenant's others."""
+        named = {_district(record) for record in records}
+        found = {district for district in named if district and is_id(district)}
+        if not found:
+            return
+        known, against = self._known.get(tenant, ("", 0))
+        if len(found) == 1 and (not known or known in found):
+            if not known or against:
+                self._keep(tenant, found.pop(), 0)
+            return
+        if against + 1 >= _MOST_AGAINST:
+            self._known.pop(tenant, None)
+        elif known:
+            self._keep(tenant, known, against + 1)
+        raise UpstreamInvalidResponse(
+            "Clever answered with records of another district than the token's; none was used."
+        )
+
+    def _keep(self, tenant: Tenant, district: str, against: int) -> None:
+        self._known[tenant] = district, against
+        if len(self._known) > _MOST_TENANTS:
+            self._known.popitem(last=False)
+
+
+def _district(record: Record) -> str | None:
+    if isinstance(record, District):
+        return record.id
+    found: str | None = getattr(record, "district", None)
+    return found
+
+
+def _leads_back() -> UpstreamInvalidResponse:
+    return UpstreamInvalidResponse("A list of pages led back to an earlier page; it was not followed.")
