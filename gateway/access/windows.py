@@ -152,7 +152,7 @@ class _Walk:
         """Take the rows of the page that `call` named. Raises UpstreamInvalidResponse where there is no end."""
         assert self.call is not None  # noqa: S101 - for the type checker: there is a next page to take
         self.pages.append(page)
-        self._walk.take(self.call, len(records), page.onward)
+        self._walk.take(self.call, records, page.onward)
         kept = [record for record in records if _belongs(record, self._one)]
         if len(kept) < len(records):
             self._enough = max(self._one.window.limit, 1) + 1

@@ -1,7 +1,7 @@
 """What an answer that is Clever's JSON must still keep to: its own list, onward only, an end, and one district."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gateway.clever.calls import DEFAULT_LIMIT, LAST, ListCall
@@ -15,6 +15,8 @@ from gateway.identity import Tenant
 _MOST_PAGES = 500
 # Clever fills its pages but for the last one; a few may be short for want of rows that it may show.
 _MOST_SHORT_PAGES = 25
+# These bring nothing that earlier pages have not brought.
+_MOST_BARREN_PAGES = 3
 _MOST_TENANTS = 4096
 # So many answers in a row that belong elsewhere are no accident of single answers: the first one was.
 _MOST_AGAINST = 4
@@ -53,16 +55,24 @@ class Walk:
     def __init__(self) -> None:
         self._pages = 0
         self._short = 0
+        self._barren = 0
+        self._furthest = ""
 
-    def take(self, call: ListCall, rows: int, onward: str | None) -> None:
-        """Count a page of so many rows. Raises UpstreamInvalidResponse where it links on and there are too many."""
+    def take(self, call: ListCall, rows: Sequence[Record], onward: str | None) -> None:
+        """Count a page. Raises UpstreamInvalidResponse where it links on and they have led nowhere for too long."""
         if onward is None:
             return
         self._pages += 1
-        self._short += 2 * rows < (call.limit or DEFAULT_LIMIT)
-        if self._pages > _MOST_PAGES or self._short > _MOST_SHORT_PAGES:
+        self._short += 2 * len(rows) < (call.limit or DEFAULT_LIMIT)
+        furthest = rows[0 if call.before else -1].id if rows else ""
+        gets_on = furthest and (not self._furthest or (furthest < self._furthest) == bool(call.before))
+        if gets_on and furthest != self._furthest:
+            self._furthest = furthest
+        else:
+            self._barren += 1
+        if self._pages > _MOST_PAGES or self._short > _MOST_SHORT_PAGES or self._barren > _MOST_BARREN_PAGES:
             raise UpstreamInvalidResponse(
-                f"A list of Clever's did not end after {self._pages} pages; it was not followed further."
+                f"A list of Clever's had no end within {self._pages} pages; it was not followed further."
             )
 
 

@@ -157,11 +157,12 @@ class CleverClient:
         try:
             while (opened := await ahead) is not None:
                 read, onward = call, opened.onward
-                walk.take(call, opened.count, onward)
                 if onward is not None:
                     call = replace(call, after=onward)
                     ahead = asyncio.ensure_future(self._get(tenant, call, allowance, partial(self._open, call)))
-                yield await self._rows(tenant, read, allowance, opened)
+                page = await self._rows(tenant, read, allowance, opened)
+                walk.take(read, page.records, onward)
+                yield page
                 if onward is None:
                     return
             yield None

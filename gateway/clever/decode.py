@@ -60,11 +60,6 @@ class Page:
     records: tuple[Record, ...]
     onward: str | None = None
 
-    @property
-    def count(self) -> int:
-        """Return how many rows it has."""
-        return len(self.records)
-
 
 @cache
 def _one(record: type[Record]) -> msgspec.json.Decoder[Any]:
@@ -148,11 +143,6 @@ class LargePage:
         self._raws = [wrapped.data for wrapped in listing.data]
         self._found: list[Any] = []
         self.onward = _onward(listing, onward, path)
-
-    @property
-    def count(self) -> int:
-        """Return how many rows it has, odd ones included."""
-        return len(self._raws)
 
     def read(self, count: int) -> Iterator[None]:
         """Read the records, so many at each step."""

@@ -10,7 +10,7 @@ import httpx
 import typer
 
 from gateway.app import create_app
-from gateway.cli.sandbox import Preset, Seed
+from gateway.cli.sandbox import Fault, Preset, Seed
 from gateway.cli.serving import listen, origin, run
 from gateway.cli.terminal import Failure, out, warn_of_unknown_settings
 from gateway.observability.log import configure_logging
@@ -29,6 +29,7 @@ def demo(
     sandbox_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the sandbox; 0 takes a free one.")
     ] = 8100,
+    fault: Fault = None,
     open_: Annotated[bool, typer.Option("--open", help="Open GraphiQL in the browser.")] = False,
 ) -> None:
     """Start a simulated Clever and the gateway over it, and explore a school district in GraphiQL."""
@@ -54,7 +55,7 @@ def demo(
             if open_:
                 webbrowser.open(f"{origin(listener)}/graphiql")
 
-        with _sandbox_process(preset, seed, upstream_port) as process:
+        with _sandbox_process(preset, seed, upstream_port, fault or []) as process:
             _wait_until_it_answers(process, upstream)
             run(create_app(settings, demo_token=TOKEN), listener, announce)
 
@@ -62,8 +63,9 @@ def demo(
 class _sandbox_process:  # noqa: N801 - used as a context manager
     """The sandbox in a process of its own, so that its work is not measured as the gateway's."""
 
-    def __init__(self, preset: str, seed: int, port: int) -> None:
+    def __init__(self, preset: str, seed: int, port: int, faults: list[str]) -> None:
         arguments = ["--preset", preset, "--seed", str(seed), "--port", str(port), "--until-stdin-closes"]
+        arguments += [f"--fault={fault}" for fault in faults]
         self._command = [sys.executable, "-m", "gateway", "sandbox", *arguments]
 
     def __enter__(self) -> subprocess.Popen[bytes]:

@@ -25,6 +25,28 @@ Preset = Annotated[
         help=f"Size of the first district: {', '.join(simulator.PRESETS)}.", metavar="NAME", callback=_known_preset
     ),
 ]
+
+
+def _faults(texts: list[str] | None) -> list[str]:
+    for text in texts or []:
+        try:
+            simulator.read_option(text)
+        except simulator.FaultError as error:
+            raise typer.BadParameter(str(error)) from None
+    return texts or []
+
+
+Fault = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fault",
+        help="Misbehave, as in html:rate=0.2,path=/users/{id} or reset+hang:rate=0.1,on=5,off=5 or mixed:rate=0.2; may "
+        "be given several times.",
+        metavar="RULE",
+        callback=_faults,
+        show_default=False,
+    ),
+]
 Seed = Annotated[int, typer.Option(help="The same seed makes the same districts.")]
 
 
@@ -35,6 +57,7 @@ def sandbox(
     seed: Seed = 1,
     rate_limit: Annotated[int, typer.Option(min=1, help="Calls a minute and token.")] = 1200,
     no_rate_limit: Annotated[bool, typer.Option("--no-rate-limit", help="Do not limit calls.")] = False,
+    fault: Fault = None,
     until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
 ) -> None:
     """Serve a Clever in a box: generated districts behind Clever's own API, quirks and limits included."""
@@ -45,6 +68,7 @@ def sandbox(
         app = simulator.create_app(
             preset, seed, rate_limit=None if no_rate_limit else rate_limit, on_progress=on_progress
         )
+    app.misbehave(*map(simulator.read_option, fault or []))
     # The roster stays to the end: looking through it for garbage would hold up some page for nothing.
     gc.freeze()
 

@@ -5,7 +5,9 @@ ASGI server: `uvicorn.run(create_app("sandbox"))`; ask it with `Authorization: B
 """
 
 from .app import SandboxApp, create_app
+from .faults import FaultError, Rule, read_option
+from .misbehaviour import KINDS
 from .presets import PRESETS
 from .world import DistrictInfo
 
-__all__ = ["PRESETS", "DistrictInfo", "SandboxApp", "create_app"]
+__all__ = ["KINDS", "PRESETS", "DistrictInfo", "FaultError", "Rule", "SandboxApp", "create_app", "read_option"]

@@ -11,10 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 from . import oauth
-from .answers import LIMITED, UNKNOWN_TOKEN, Answer, Headers, finished, json, no_route
+from .answers import LIMITED, UNKNOWN_TOKEN, Answer, Headers, finished, json, no_route, refusal
 from .api import Call, answer, read_call
+from .faults import FaultError, Faults, Rule, read_rules
 from .limits import Allowance, RateWindows, Stats
 from .memo import PageMemo
+from .misbehaviour import Fault, Reply, misbehave
 from .presets import SIZES
 from .tables import Record
 from .tokens import Kind, bearer, grants, token_of
@@ -25,6 +27,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_DISTRICTS = 100
+_FAULTS = "/__sandbox/faults"
+_MOST_BYTES_OF_RULES = 64 * 1024
 
 
 class SandboxApp:
@@ -36,6 +40,7 @@ class SandboxApp:
         self._windows = None if rate_limit is None else RateWindows(rate_limit, clock)
         self._stats = Stats()
         self._memo = PageMemo()
+        self._faults = Faults()
 
     @property
     def user_tokens(self) -> dict[str, str]:
@@ -59,17 +64,26 @@ class SandboxApp:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http":
-            status, headers, body = self.respond(scope)
+            if scope["method"] == "POST" and _raw_path(scope) == _FAULTS:
+                status, headers, body = finished(self._take_rules(await _body(receive)), None, {})
+            else:
+                status, headers, body = self.respond(scope)
+            if self._faults and (faults := self._struck(scope)):
+                _, path, query = _asked(scope)
+                await misbehave(Reply(f"{path}?{query}", status, headers, body), faults, receive, send)
+                return
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
         else:
             await send({"type": "websocket.close", "code": 1000})
 
+    def misbehave(self, *rules: Rule) -> None:
+        """Put rules of faults in place of those in force; none ends them all. Raises FaultError."""
+        self._faults.set(rules)
+
     def respond(self, scope: Scope) -> tuple[int, Headers, bytes]:
         """Return status, headers and body for an HTTP scope."""
-        path = _raw_path(scope)
-        query = scope["query_string"].decode("latin-1")
-        method = scope["method"]
+        method, path, query = _asked(scope)
         asked: dict[bytes, bytes] = dict(scope["headers"])
         if path.startswith("/__sandbox/"):
             return finished(self._console(method, path), None, {})
@@ -77,6 +91,10 @@ class SandboxApp:
             return finished(oauth.answer(path, query, method, asked, self._grants), None, asked)
         allowance, reply = self._data(read_call(method, path, query), bearer(asked.get(b"authorization")))
         return finished(reply, allowance, asked)
+
+    def _struck(self, scope: Scope) -> list[Fault]:
+        template = read_call(*_asked(scope)).template
+        return self._faults.strike(template) if template else []
 
     def _data(self, call: Call, token: str | None) -> tuple[Allowance | None, Answer]:
         template = call.template
@@ -101,12 +119,37 @@ class SandboxApp:
                 return json(200, {"calls": dict(sorted(self._stats.calls.items())), "limited": self._stats.limited})
             case "POST", "/__sandbox/reset":
                 self._stats.forget()
+                self._faults.set(())
                 if self._windows is not None:
                     self._windows.forget()
                 return json(200, {"reset": True})
             case "GET", "/__sandbox/districts":
                 return json(200, {"districts": self.describe(), "user_tokens": self.user_tokens})
+            case "GET", "/__sandbox/faults":
+                return json(200, {"faults": self._faults.describe()})
         return no_route(method, path)
+
+    def _take_rules(self, body: bytes) -> Answer:
+        try:
+            self._faults.set(read_rules(body))
+        except FaultError as error:
+            return refusal(400, str(error))
+        return json(200, {"faults": self._faults.describe()})
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read a body; what is too long for rules is cut off, and no JSON then."""
+    body = b""
+    while len(body) < _MOST_BYTES_OF_RULES:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    return body[:_MOST_BYTES_OF_RULES]
+
+
+def _asked(scope: Scope) -> tuple[str, str, str]:
+    return scope["method"], _raw_path(scope), scope["query_string"].decode("latin-1")
 
 
 def _raw_path(scope: Scope) -> str:

@@ -199,7 +199,9 @@ async def test_a_compressed_answer_is_read(faulty: Faulty, client: CleverClient)
 
 
 @pytest.mark.parametrize("packed", [upstream.sound, upstream.gzipped])
-async def test_an_answer_beyond_the_size_is_refused_and_asked_for_only_once_again(faulty: Faulty, packed: Fault) -> None:
+async def test_an_answer_beyond_the_size_is_refused_and_asked_for_only_once_again(
+    faulty: Faulty, packed: Fault
+) -> None:
     faulty.always("/users", lambda sound: packed(upstream.sends(sound.body + b" " * 200_000)(sound)))
     async with connect(faulty, max_bytes=100_000) as client:
         with pytest.raises(UpstreamInvalidResponse, match="GATEWAY_UPSTREAM_MAX_BYTES"):
