@@ -12,6 +12,9 @@ from gateway.errors import UpstreamInvalidResponse
 
 # A little gzip can unpack to a thousand times its size: so much at a time, and nothing else waits for the whole.
 _PIECE_BYTES = 1024 * 1024
+# Rosters pack to a thirtieth at best. What is far smaller was packed to do harm.
+_MOST_UNPACKED = 200
+_MOST_AT_ONCE = 4
 # Whatever sends less than this a second for a while does not send a page of a roster.
 _SLOWEST_BYTES_PER_S = 10_000
 # What stands beside a status that is not 200 is read only so that the connection can be used again.
@@ -23,23 +26,40 @@ class TooLarge(UpstreamInvalidResponse):
     """An answer is larger than what may be taken; it was not read on."""
 
 
-async def read_body(response: httpx.Response, most: int, slow_after_s: float) -> bytes:
-    """Read a body of at most `most` bytes, packed and unpacked; after so many seconds it may not drip any more.
+class Bodies:
+    """Reads bodies of at most `most` bytes each, and of a few times that in all that are under way."""
 
-    Raises TooLarge, NotClever where the packing is broken or cut off, httpx.ReadTimeout where it drips, and
-    httpx.TransportError's other kinds.
-    """
-    if _announced(response) > most:
-        raise _too_large(most)
-    pieces: list[bytes] = []
-    size = 0
-    async with aclosing(_unpacked(response, slow_after_s)) as unpacked:
-        async for piece in unpacked:
-            size += len(piece)
-            if size > most:
-                raise _too_large(most)
-            pieces.append(piece)
-    return b"".join(pieces)
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._under_way = 0
+
+    async def read(self, response: httpx.Response, slow_after_s: float) -> bytes:
+        """Read a body, bounded as it comes and as it unpacks; after so many seconds it may not drip any more.
+
+        Raises TooLarge, NotClever where the packing is broken or cut off, httpx.ReadTimeout where it drips, and
+        httpx.TransportError's other kinds.
+        """
+        if _announced(response) > self._most:
+            raise self._too_large()
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with aclosing(_unpacked(response, slow_after_s)) as unpacked:
+                async for piece in unpacked:
+                    size += len(piece)
+                    self._under_way += len(piece)
+                    if size > self._most or self._under_way > _MOST_AT_ONCE * self._most:
+                        raise self._too_large()
+                    pieces.append(piece)
+            return b"".join(pieces)
+        finally:
+            self._under_way -= size
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            f"An answer of Clever was larger than {self._most} bytes, or all under way together larger than "
+            f"{_MOST_AT_ONCE} times that. Ask for smaller pages, or raise GATEWAY_UPSTREAM_MAX_BYTES."
+        )
 
 
 async def read_aside(response: httpx.Response) -> int:
@@ -69,12 +89,21 @@ async def _unpacked(response: httpx.Response, slow_after_s: float) -> AsyncGener
         # Nothing else was asked for.
         raise not_clever()
     gzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    packed = size = 0
     try:
         async for chunk in _steady(response, slow_after_s):
-            yield (piece := gzip.decompress(chunk, _PIECE_BYTES))
-            while gzip.unconsumed_tail or len(piece) == _PIECE_BYTES:
+            packed += len(chunk)
+            rest = chunk
+            while True:
+                piece = gzip.decompress(rest, _PIECE_BYTES)
+                rest = gzip.unconsumed_tail
+                size += len(piece)
+                if size > max(_PIECE_BYTES, _MOST_UNPACKED * packed):
+                    raise not_clever()
+                yield piece
+                if not rest and len(piece) < _PIECE_BYTES:
+                    break
                 await asyncio.sleep(0)
-                yield (piece := gzip.decompress(gzip.unconsumed_tail, _PIECE_BYTES))
     except zlib.error:
         raise not_clever() from None
     if not gzip.eof:
@@ -97,9 +126,3 @@ def _raw(response: httpx.Response) -> httpx.AsyncByteStream:
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - for the type checker: the transport is one
     return stream
-
-
-def _too_large(most: int) -> TooLarge:
-    return TooLarge(
-        f"An answer of Clever was larger than {most} bytes. Ask for smaller pages, or raise GATEWAY_UPSTREAM_MAX_BYTES."
-    )

@@ -1,7 +1,8 @@
 """What an answer that is Clever's JSON must still keep to: its own list, onward only, an end, and one district."""
 
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from gateway.clever.calls import DEFAULT_LIMIT, LAST, ListCall
@@ -18,8 +19,7 @@ _MOST_SHORT_PAGES = 25
 # These bring nothing that earlier pages have not brought.
 _MOST_BARREN_PAGES = 3
 _MOST_TENANTS = 4096
-# So many answers in a row that belong elsewhere are no accident of single answers: the first one was.
-_MOST_AGAINST = 4
+_BELIEVED_S = 600.0
 
 
 def check_link(call: ListCall, onward: str | None) -> None:
@@ -79,42 +79,35 @@ class Walk:
 class Districts:
     """The district that each tenant's records are of: a token has one (https://dev.clever.com/docs/districts).
 
-    What a cache on the way mixes up must not be shown to another district. The first answer says which one it is.
+    What a cache on the way mixes up must not be shown to another district. The first answer says which one it is, and
+    is believed until none has agreed with it for ten minutes.
     """
 
-    def __init__(self) -> None:
-        self._known: OrderedDict[Tenant, tuple[str, int]] = OrderedDict()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: OrderedDict[Tenant, tuple[str, float]] = OrderedDict()
 
     def check(self, tenant: Tenant, records: Iterable[Record]) -> None:
         """Raise UpstreamInvalidResponse where a record is of another district than the tenant's others."""
-        named = {_district(record) for record in records}
-        found = {district for district in named if district and is_id(district)}
+        found = {district for district in {_district(record) for record in records} if is_id(district)}
         if not found:
             return
-        known, against = self._known.get(tenant, ("", 0))
-        if len(found) == 1 and (not known or known in found):
-            if not known or against:
-                self._keep(tenant, found.pop(), 0)
+        now = self._clock()
+        known, agreed = self._known.get(tenant, ("", 0.0))
+        if len(found) == 1 and (known in found or not known or now - agreed > _BELIEVED_S):
+            self._known[tenant] = found.pop(), now
+            if len(self._known) > _MOST_TENANTS:
+                self._known.popitem(last=False)
             return
-        if against + 1 >= _MOST_AGAINST:
-            self._known.pop(tenant, None)
-        elif known:
-            self._keep(tenant, known, against + 1)
         raise UpstreamInvalidResponse(
-            "Clever answered with records of another district than the token's; none was used."
+            "Clever answered with records of another district than the token's; none of them was used."
         )
 
-    def _keep(self, tenant: Tenant, district: str, against: int) -> None:
-        self._known[tenant] = district, against
-        if len(self._known) > _MOST_TENANTS:
-            self._known.popitem(last=False)
 
-
-def _district(record: Record) -> str | None:
+def _district(record: Record) -> str:
     if isinstance(record, District):
         return record.id
-    found: str | None = getattr(record, "district", None)
-    return found
+    return getattr(record, "district", None) or ""
 
 
 def _leads_back() -> UpstreamInvalidResponse:

@@ -18,7 +18,7 @@ import msgspec
 
 from gateway import __version__
 from gateway.clever.allowance import Allowance, out_of_time
-from gateway.clever.body import TooLarge, read_aside, read_body
+from gateway.clever.body import Bodies, TooLarge, read_aside
 from gateway.clever.breaker import FAILURES, Breaker
 from gateway.clever.budget import Budget, Place, WindowBudget
 from gateway.clever.calls import Call, CountCall, ListCall, RecordCall
@@ -117,6 +117,7 @@ class CleverClient:
         self._breaker = Breaker(self._limits.failures)
         self._http = transport or open_transport(self.origin, self._limits.concurrency)
         self._districts = Districts()
+        self._bodies = Bodies(self._limits.max_bytes)
         self._base = f"{self.origin}/{version}"
         self._idle_s = self._limits.timeout_s / 2
         timeout = httpx.Timeout(self._limits.timeout_s, connect=self._idle_s, read=self._idle_s)
@@ -301,7 +302,7 @@ class CleverClient:
                 place.report(response.headers)
             if response.status_code != 200:
                 return _Answer(response.status_code, b"", await read_aside(response), wait)
-            body = await read_body(response, self._limits.max_bytes, self._idle_s)
+            body = await self._bodies.read(response, self._idle_s)
             return _Answer(200, body, len(body), wait)
 
     def _too_slow(self, call: Call) -> UpstreamTimeout:
