@@ -145,7 +145,7 @@ async def test_an_outage_is_left_alone_and_its_end_is_noticed(struck: Struck) ->
     names = "{ schools { nodes { name } } }"
     sound = (await struck.ask("guarded", names)).data
     struck.strike(Rule("503"))
-    answers = await asyncio.gather(*[struck.ask("guarded", names) for _ in range(40)])
+    answers = await asyncio.gather(*[struck.ask("guarded", names) for _ in range(10)])
     assert {code for answer in answers for code in answer.codes} == {DOWN}
     # Those under way as it opened, and one try after a second at most.
     assert (await struck.calls())["/schools"] <= 1 + 4 * 4
