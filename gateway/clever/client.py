@@ -224,17 +224,14 @@ class CleverClient:
                 outcome = await self._send(tenant, call, allowance, attempt, read)
             except (UpstreamTimeout, UpstreamUnavailable, UpstreamInvalidResponse) as error:
                 last = last or (isinstance(error, TooLarge) and attempt == _TRIES_OF_TOO_LARGE)
-                if last or self._breaker.is_open or allowance.seconds_left <= 0:
+                if last or not await self._pause(attempt, allowance):
                     raise
-                await self._pause(backoff.after_failure(attempt), allowance)
                 continue
             answer = outcome.answer
             if answer.status == 429:
                 if last or answer.wait >= allowance.seconds_left:
                     raise UpstreamRateLimited(answer.wait)
-            elif answer.status in RETRYABLE and not (last or self._breaker.is_open):
-                await self._pause(backoff.after_failure(attempt), allowance)
-            else:
+            elif last or answer.status not in RETRYABLE or not await self._pause(attempt, allowance):
                 _check_status(answer.status, call)
                 return outcome.value
         raise AssertionError("unreachable: the last try returns or raises")
@@ -336,8 +333,13 @@ class CleverClient:
         finally:
             self._slots.release()
 
-    async def _pause(self, seconds: float, allowance: Allowance) -> None:
-        await asyncio.sleep(min(seconds, allowance.seconds_left))
+    async def _pause(self, attempt: int, allowance: Allowance) -> bool:
+        """Wait before another try; False, at once, where there is no time for it or Clever is left alone."""
+        seconds = self._limits.backoff.after_failure(attempt)
+        if self._breaker.is_open or seconds >= allowance.seconds_left:
+            return False
+        await asyncio.sleep(seconds)
+        return True
 
 
 async def _read(opened: Page | LargePage) -> Page:
