@@ -41,7 +41,8 @@ class Bodies:
         """
         if _announced(response) > self._most:
             raise self._too_large()
-        pieces: list[bytes] = []
+        # One stretch of memory, given back as such: so many small pieces would leave holes behind them.
+        body = bytearray()
         size = 0
         try:
             async with aclosing(_unpacked(response, slow_after_s)) as unpacked:
@@ -50,8 +51,8 @@ class Bodies:
                     self._under_way += len(piece)
                     if size > self._most or self._under_way > _MOST_AT_ONCE * self._most:
                         raise self._too_large()
-                    pieces.append(piece)
-            return b"".join(pieces)
+                    body += piece
+            return bytes(body)
         finally:
             self._under_way -= size
 

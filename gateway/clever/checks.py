@@ -14,9 +14,10 @@ from gateway.identity import Tenant
 
 # Five million rows in the largest pages: five times the people of the largest district there is.
 _MOST_PAGES = 500
-# Clever fills its pages but for the last one; a few may be short for want of rows that it may show.
+# Pages may be short or empty for want of rows that Clever may show, but a list of hardly anything else has no end.
 _MOST_SHORT_PAGES = 25
-# These bring nothing that earlier pages have not brought.
+_SHORT = 1 / 20
+# These have rows, and all of them were on earlier pages.
 _MOST_BARREN_PAGES = 3
 _MOST_TENANTS = 4096
 _BELIEVED_S = 600.0
@@ -63,13 +64,13 @@ class Walk:
         if onward is None:
             return
         self._pages += 1
-        self._short += 2 * len(rows) < (call.limit or DEFAULT_LIMIT)
-        furthest = rows[0 if call.before else -1].id if rows else ""
-        gets_on = furthest and (not self._furthest or (furthest < self._furthest) == bool(call.before))
-        if gets_on and furthest != self._furthest:
-            self._furthest = furthest
-        else:
-            self._barren += 1
+        limit = call.limit or DEFAULT_LIMIT
+        self._short += len(rows) < limit and len(rows) <= max(1, limit * _SHORT)
+        if rows:
+            furthest = rows[0 if call.before else -1].id
+            gets_on = not self._furthest or (furthest < self._furthest if call.before else furthest > self._furthest)
+            self._barren += not gets_on
+            self._furthest = furthest if gets_on else self._furthest
         if self._pages > _MOST_PAGES or self._short > _MOST_SHORT_PAGES or self._barren > _MOST_BARREN_PAGES:
             raise UpstreamInvalidResponse(
                 f"A list of Clever's had no end within {self._pages} pages; it was not followed further."

@@ -91,6 +91,9 @@ def pages_taken(limit: int, pages: int, rows_each: int, *, backward: bool = Fals
 def test_full_pages_may_be_many_and_short_ones_few(backward: bool) -> None:
     assert pages_taken(2, 600, 2, backward=backward) == 500
     assert pages_taken(10, 600, 1, backward=backward) == 25
+    assert pages_taken(10, 600, 0, backward=backward) == 25
+    assert pages_taken(10, 600, 2, backward=backward) == 500
+    assert pages_taken(1, 600, 1, backward=backward) == 500
 
 
 def test_a_page_without_a_limit_is_of_clevers_own_size() -> None:
@@ -104,7 +107,7 @@ def test_a_page_without_a_limit_is_of_clevers_own_size() -> None:
 def test_pages_that_bring_nothing_new_are_fewer_still() -> None:
     walk = Walk()
     walk.take(asked(limit=1), rows(TWO), ONE)
-    for found in (rows(), rows(ONE), rows(TWO)):
+    for found in (rows(ONE), rows(), rows(TWO), rows(TWO)):
         walk.take(asked(limit=1), found, TWO)
     with pytest.raises(UpstreamInvalidResponse, match="no end"):
         walk.take(asked(limit=1), rows(TWO), THREE)
