@@ -55,6 +55,8 @@ class Bodies:
             return bytes(body)
         finally:
             self._under_way -= size
+            # A failure keeps this frame for as long as somebody keeps the failure.
+            body.clear()
 
     def _too_large(self) -> TooLarge:
         return TooLarge(

@@ -32,6 +32,7 @@ from gateway.errors import (
     UpstreamRateLimited,
     UpstreamTimeout,
     UpstreamUnavailable,
+    bare,
 )
 from gateway.identity import Tenant
 
@@ -198,11 +199,14 @@ class CleverClient:
         """Return the records of a page; where they cannot be those asked for, ask once more."""
         try:
             return await self._checked(tenant, call, opened)
-        except UpstreamInvalidResponse:
+        except UpstreamInvalidResponse as error:
             again = await self._get(tenant, call, allowance, partial(self._open, call))
             if again is None or again.onward != opened.onward:
-                raise
+                raise bare(error) from None
+        try:
             return await self._checked(tenant, call, again)
+        except UpstreamInvalidResponse as error:
+            raise bare(error) from None
 
     async def _checked(self, tenant: Tenant, call: ListCall, opened: Page | LargePage) -> Page:
         page = rows_beyond(call, await _read(opened))
@@ -219,7 +223,7 @@ class CleverClient:
             except (UpstreamTimeout, UpstreamUnavailable, UpstreamInvalidResponse) as error:
                 last = last or (isinstance(error, TooLarge) and attempt == _TRIES_OF_TOO_LARGE)
                 if last or not await self._pause(attempt, allowance):
-                    raise
+                    raise bare(error) from None
                 continue
             answer = outcome.answer
             if answer.status == 429:

@@ -146,11 +146,14 @@ class LargePage:
             try:
                 self._found.extend(_read_element(self._kind, raw) for raw in self._raws[start : start + _AT_ONCE])
             except _UNREADABLE as error:
+                self._raws = ()
+                self._found.clear()
                 raise not_clever() from error
 
     def page(self) -> Page:
-        """Return the page once everything has been read."""
-        return Page(ascending(_sound(self._found)), self.onward)
+        """Return the page once everything has been read, and let go of it."""
+        found, self._found, self._raws = self._found, [], ()
+        return Page(ascending(_sound(found)), self.onward)
 
 
 def decode_count(body: bytes) -> int:

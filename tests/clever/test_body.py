@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from random import Random
@@ -161,3 +162,17 @@ def test_what_drips_beside_a_status_is_not_waited_for() -> None:
         return now(), size
 
     assert simulate(scene) == (1.0, 2)
+
+
+async def test_a_failure_that_is_kept_keeps_no_body() -> None:
+    pieces = cut(NOISE) * 2
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        with pytest.raises(TooLarge) as caught:
+            await read(pieces)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert caught.value.__traceback__ is not None
+    assert after - before < MOST / 10
