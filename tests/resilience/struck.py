@@ -18,7 +18,7 @@ from tests.servers import running
 TOKEN, OTHER_TOKEN = "TEST_TOKEN", "TEST_TOKEN_2"
 # Waits as short as they may be; the breaker has tests of its own.
 BRIEF: dict[str, Any] = {
-    "upstream_timeout": 0.3,
+    "upstream_timeout": 0.8,
     "upstream_tries": 2,
     "upstream_max_bytes": 1_000_000,
     "upstream_failures": 10_000,
