@@ -12,7 +12,7 @@ from gateway.clever.values import is_id, unrecognized
 from gateway.errors import UpstreamInvalidResponse
 from gateway.identity import Tenant
 
-# Five million rows in the largest pages: five times the people of the largest district there is.
+# Five million rows in the largest pages: about twice the people of the largest district there is.
 _MOST_PAGES = 500
 # Pages may be short or empty for want of rows that Clever may show, but a list of hardly anything else has no end.
 _MOST_SHORT_PAGES = 25
