@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.access.evidence import Evidence
 from gateway.cache.shelf import Roster
+from gateway.engine.accounts import Account
 from gateway.engine.answers import Answer
 from gateway.engine.writing import Written
 from gateway.identity import Tenant
@@ -27,13 +28,17 @@ Key = tuple[Tenant, Hashable]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """An answer without errors, and what it was made from; `tag` changes with its data."""
+    """An answer without errors, and what it was made from; `tag` changes with its data.
+
+    `account` is what the audit log tells of it, where there is one.
+    """
 
     data: Written
     evidence: Evidence
     tag: str
     keys: tuple[Key, ...]
     bytes: int
+    account: Account | None = None
 
 
 class Responses:
@@ -59,7 +64,14 @@ class Responses:
         self._kept.move_to_end(kept)
         return kept
 
-    def keep(self, tenant: Tenant, names: Iterable[Hashable], answer: Answer, evidence: Evidence) -> Kept | None:
+    def keep(
+        self,
+        tenant: Tenant,
+        names: Iterable[Hashable],
+        answer: Answer,
+        evidence: Evidence,
+        account: Account | None = None,
+    ) -> Kept | None:
         """Keep an answer under the names of its request, if it is not too large; its data becomes bytes."""
         if not self._capacity:
             return None
@@ -68,7 +80,7 @@ class Responses:
         data: Written = answer.data
         keys = tuple((tenant, name) for name in names)
         size = sum(map(len, data.chunks)) + sum(map(_size, keys)) + _PLACE_BYTES
-        kept = Kept(data, evidence, _tag(data), keys, size)
+        kept = Kept(data, evidence, _tag(data), keys, size, account)
         if size <= self._capacity * _LARGEST_SHARE:
             for key in keys:
                 if (before := self._found.get(key)) is not None:

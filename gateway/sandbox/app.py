@@ -5,7 +5,7 @@ Raw ASGI rather than a framework, so that the sandbox is never what a benchmark 
 
 import gc
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -13,13 +13,15 @@ from urllib.parse import quote
 from . import oauth
 from .answers import LIMITED, UNKNOWN_TOKEN, Answer, Headers, finished, json, no_route, refusal
 from .api import Call, answer, read_call
+from .connections import changed
 from .faults import FaultError, Faults, Rule, read_rules
 from .limits import Allowance, RateWindows, Stats
 from .memo import PageMemo
 from .misbehaviour import Fault, Reply, misbehave
 from .presets import SIZES
+from .signin import SignIn
 from .tables import Record
-from .tokens import Kind, bearer, grants, token_of
+from .tokens import Grant, Kind, bearer, grants, token_of
 from .world import DistrictInfo, Progress, World, build
 
 Scope = MutableMapping[str, Any]
@@ -27,16 +29,25 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_DISTRICTS = 100
-_FAULTS = "/__sandbox/faults"
-_MOST_BYTES_OF_RULES = 64 * 1024
+# More than any form or JSON of OAuth needs, and any rules of faults.
+_LARGEST_BODY = 16 * 1024
 
 
 class SandboxApp:
     """Clever's Data API over generated districts, as an ASGI application."""
 
-    def __init__(self, worlds: list[World], rate_limit: int | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        worlds: list[World],
+        rate_limit: int | None,
+        clock: Callable[[], float],
+        redirect_uris: Sequence[str] = (),
+    ) -> None:
         self._worlds = {token_of(index): world for index, world in enumerate(worlds)}
         self._grants = grants(worlds)
+        self._disconnected: dict[str, Grant] = {}
+        self._user_tokens = {token: one.user_id for token, one in self._grants.items() if one.kind is Kind.USER}
+        self._sign_in = SignIn(worlds, self._grants, redirect_uris, clock)
         self._windows = None if rate_limit is None else RateWindows(rate_limit, clock)
         self._stats = Stats()
         self._memo = PageMemo()
@@ -44,8 +55,8 @@ class SandboxApp:
 
     @property
     def user_tokens(self) -> dict[str, str]:
-        """User tokens of the first district's people, with their user ids."""
-        return {token: grant.user_id for token, grant in self._grants.items() if grant.kind is Kind.USER}
+        """User tokens of the first district's people that are there from the start, with their user ids."""
+        return dict(self._user_tokens)
 
     def describe(self) -> list[DistrictInfo]:
         """Describe every district, in the order of their tokens."""
@@ -64,10 +75,8 @@ class SandboxApp:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http":
-            if scope["method"] == "POST" and _raw_path(scope) == _FAULTS:
-                status, headers, body = finished(self._take_rules(await _body(receive)), None, {})
-            else:
-                status, headers, body = self.respond(scope)
+            sent = await _body(receive) if scope["method"] == "POST" else b""
+            status, headers, body = self.respond(scope, sent)
             if self._faults and (faults := self._struck(scope)):
                 _, path, query = _asked(scope)
                 await misbehave(Reply(f"{path}?{query}", status, headers, body), faults, receive, send)
@@ -81,14 +90,15 @@ class SandboxApp:
         """Put rules of faults in place of those in force; none ends them all. Raises FaultError."""
         self._faults.set(rules)
 
-    def respond(self, scope: Scope) -> tuple[int, Headers, bytes]:
-        """Return status, headers and body for an HTTP scope."""
+    def respond(self, scope: Scope, sent: bytes = b"") -> tuple[int, Headers, bytes]:
+        """Return status, headers and body for an HTTP scope and the body that was sent with it."""
         method, path, query = _asked(scope)
         asked: dict[bytes, bytes] = dict(scope["headers"])
         if path.startswith("/__sandbox/"):
-            return finished(self._console(method, path), None, {})
+            return finished(self._console(method, path, query, sent), None, {})
         if path.startswith("/oauth/"):
-            return finished(oauth.answer(path, query, method, asked, self._grants), None, asked)
+            page = self._sign_in.answer(path, query, method, asked, sent)
+            return finished(page or oauth.answer(path, query, method, asked, self._grants), None, asked)
         allowance, reply = self._data(read_call(method, path, query), bearer(asked.get(b"authorization")))
         return finished(reply, allowance, asked)
 
@@ -113,7 +123,7 @@ class SandboxApp:
         key = (grant.token, call.path, call.query)
         return allowance, self._memo.get(key) or self._memo.keep(key, answer(call, grant))
 
-    def _console(self, method: str, path: str) -> Answer:
+    def _console(self, method: str, path: str, query: str, sent: bytes) -> Answer:
         match method, path:
             case "GET", "/__sandbox/stats":
                 return json(200, {"calls": dict(sorted(self._stats.calls.items())), "limited": self._stats.limited})
@@ -127,7 +137,10 @@ class SandboxApp:
                 return json(200, {"districts": self.describe(), "user_tokens": self.user_tokens})
             case "GET", "/__sandbox/faults":
                 return json(200, {"faults": self._faults.describe()})
-        return no_route(method, path)
+            case "POST", "/__sandbox/faults":
+                return self._take_rules(sent)
+        action = path.removeprefix("/__sandbox/") if method == "POST" else ""
+        return changed(action, query, self._grants, self._disconnected) or no_route(method, path)
 
     def _take_rules(self, body: bytes) -> Answer:
         try:
@@ -135,17 +148,6 @@ class SandboxApp:
         except FaultError as error:
             return refusal(400, str(error))
         return json(200, {"faults": self._faults.describe()})
-
-
-async def _body(receive: Receive) -> bytes:
-    """Read a body; what is too long for rules is cut off, and no JSON then."""
-    body = b""
-    while len(body) < _MOST_BYTES_OF_RULES:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            break
-    return body[:_MOST_BYTES_OF_RULES]
 
 
 def _asked(scope: Scope) -> tuple[str, str, str]:
@@ -158,6 +160,17 @@ def _raw_path(scope: Scope) -> str:
     path: str = raw.decode("latin-1") if raw else quote(scope["path"])
     root: str = scope.get("root_path", "")
     return path.removeprefix(root) if root else path
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read what was sent, as far as anything here could need it."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if len(body) <= _LARGEST_BODY:
+            body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body[:_LARGEST_BODY]
 
 
 async def _live(receive: Receive, send: Send) -> None:
@@ -187,13 +200,15 @@ def create_app(
     *,
     districts: int = 3,
     rate_limit: int | None = 1200,
+    redirect_uris: Sequence[str] = (),
     clock: Callable[[], float] = time.time,
     on_progress: Progress | None = None,
 ) -> SandboxApp:
     """Generate districts and return the application that serves them.
 
     The first district has the size of `preset`, all others are tiny. `rate_limit` is calls a minute and token,
-    `None` for no limit. `on_progress` hears a sentence and a fraction of the whole, 0 to 1.
+    `None` for no limit. `redirect_uris` are where people who sign in may be sent, by default `/oauth/callback` on this
+    machine. `on_progress` hears a sentence and a fraction of the whole, 0 to 1.
     """
     if preset not in SIZES:
         raise ValueError(f"unknown preset {preset!r}; there are: {', '.join(SIZES)}")
@@ -215,4 +230,4 @@ def create_app(
             done += SIZES[name].students
     if on_progress is not None:
         on_progress("The sandbox is ready", 1.0)
-    return SandboxApp(worlds, rate_limit, clock)
+    return SandboxApp(worlds, rate_limit, clock, redirect_uris)

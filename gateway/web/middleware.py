@@ -4,7 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,7 +20,7 @@ class RequestDone:
     """One request as subscribers hear of it.
 
     `route` is one of ours or `other`: paths of strangers are not repeated. `status` is 0 where the caller went away
-    before there was an answer.
+    before there was an answer. `facts` are those that it was made from.
     """
 
     request_id: str
@@ -30,6 +30,7 @@ class RequestDone:
     seconds: float
     upstream_calls: int
     error_codes: tuple[str, ...]
+    facts: RequestFacts = field(default_factory=RequestFacts)
 
 
 class RequestIds:
@@ -95,4 +96,5 @@ class AccessLog:
             seconds,
             facts.upstream_calls,
             tuple(dict.fromkeys(facts.error_codes)),
+            facts,
         )
