@@ -44,6 +44,8 @@ _LARGE_BYTES = 500_000
 _SLICE_S = 0.01
 # So many tries has an answer that is too large: most likely the next one is, too, and it costs the most to read.
 _TRIES_OF_TOO_LARGE = 2
+# Rows that a page may hold to count as quick to put together.
+_LARGE_PAGE = 1_000
 
 _HEADERS = (
     (b"accept", b"application/json"),
@@ -67,8 +69,8 @@ class CallSent:
 class ClientLimits:
     """How long one call may take, how many may be under way at once, and how large an answer may be.
 
-    Half of the time may pass without anything coming. After so many `failures` in a row Clever is left alone for a
-    while.
+    Half of the time may pass without anything coming, but before a large page, which Clever may take long to put
+    together. After so many `failures` in a row Clever is left alone for a while.
     """
 
     timeout_s: float = 20.0
@@ -120,8 +122,9 @@ class CleverClient:
         self._bodies = Bodies(self._limits.max_bytes)
         self._base = f"{self.origin}/{version}"
         self._idle_s = self._limits.timeout_s / 2
-        timeout = httpx.Timeout(self._limits.timeout_s, connect=self._idle_s, read=self._idle_s)
-        self._extensions = {"timeout": timeout.as_dict()}
+        patient = httpx.Timeout(self._limits.timeout_s, connect=self._idle_s)
+        self._patient = {"timeout": patient.as_dict()}
+        self._quick = {"timeout": {**patient.as_dict(), "read": self._idle_s}}
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -285,7 +288,9 @@ class CleverClient:
 
     async def _exchange(self, tenant: Tenant, call: Call, place: Place) -> _Answer:
         headers = [*_HEADERS, (b"authorization", tenant.authorization)]
-        request = httpx.Request("GET", self._base + call.target, headers=headers, extensions=self._extensions)
+        large = isinstance(call, ListCall) and (call.limit or 0) > _LARGE_PAGE
+        extensions = self._patient if large else self._quick
+        request = httpx.Request("GET", self._base + call.target, headers=headers, extensions=extensions)
         # The transport is called as it is: httpx's client above it costs nearly as much again, for redirects and
         # cookies that must not be.
         async with aclosing(await self._http.handle_async_request(request)) as response:
@@ -302,7 +307,7 @@ class CleverClient:
 
     def _too_slow(self, call: Call) -> UpstreamTimeout:
         return UpstreamTimeout(
-            f"Clever did not begin to answer GET {call.template} within {self._idle_s:g} s, or did not end within "
+            f"Clever sent nothing for too long when asked to GET {call.template}, or did not end within "
             f"{self._limits.timeout_s:g} s. Try again, or raise GATEWAY_UPSTREAM_TIMEOUT."
         )
 
