@@ -28,11 +28,12 @@ from gateway.engine.persisted import PersistedDocuments, read_manifest
 from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
 from gateway.observability import metrics as prometheus
-from gateway.observability.log import log_call, log_internal, log_request, log_untrusted
+from gateway.observability.log import flush_log, log_call, log_internal, log_request, log_untrusted
 from gateway.observability.metrics import Metrics
 from gateway.schema.build import build_schema
 from gateway.settings import Settings, listed
 from gateway.web.csrf import PREFLIGHT_HEADERS
+from gateway.web.edge import Edge
 from gateway.web.endpoint import EXPLAIN, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
 from gateway.web.graphiql_page import graphiql_routes
@@ -66,6 +67,7 @@ def create_app(
             finally:
                 await source.aclose()
                 source = None
+                flush_log()
 
     def on_request(done: RequestDone) -> None:
         metrics.on_request(done)
@@ -84,9 +86,10 @@ def create_app(
         explain=settings.explain,
     )
     graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
-    return Starlette(
+    endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses)
+    app = Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses)),
+            Route("/graphql", endpoint),
             Route("/", _front_door(settings.graphiql)),
             *ops_routes(lambda: source is not None, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
@@ -99,6 +102,11 @@ def create_app(
         exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
+    hosts, origins = listed(settings.allowed_hosts), listed(settings.cors_origins)
+    app.middleware_stack = Edge(
+        app.build_middleware_stack(), endpoint, on_request, hosts=hosts, cross_origin=bool(origins)
+    )
+    return app
 
 
 def open_source(settings: Settings, client: CleverClient) -> Source:

@@ -96,6 +96,10 @@ class Source:
         if self.shelf is not None:
             await self._trust.check(tenant, allowance, remembers=self._remembers(tenant))
 
+    def trusts(self, tenant: Tenant) -> bool:
+        """Say whether `check` would return at once, with nothing to ask."""
+        return self.shelf is None or self._trust.stands(tenant)
+
     def forgot(self, tenant: Tenant, since: float) -> bool:
         """Say whether what was remembered of a tenant has been dropped since then because of its token."""
         return self._trust.forgot(tenant, since)

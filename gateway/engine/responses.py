@@ -12,9 +12,8 @@ from typing import Any
 import msgspec
 
 from gateway.access.evidence import Evidence
-from gateway.cache.shelf import Roster
 from gateway.engine.answers import Answer
-from gateway.engine.writing import Written
+from gateway.engine.writing import CHUNK, Written
 from gateway.identity import Tenant
 
 # An answer that takes a larger share of the space would push out too many others.
@@ -27,13 +26,22 @@ Key = tuple[Tenant, Hashable]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """An answer without errors, and what it was made from; `tag` changes with its data."""
+    """A tenant's answer without errors, and what it was made from; `tag` changes with its data.
 
-    data: Written
+    `opened` is the body up to its data, in chunks.
+    """
+
+    tenant: Tenant
+    opened: list[bytes]
     evidence: Evidence
     tag: str
     keys: tuple[Key, ...]
-    bytes: int
+    size: int
+
+    def body(self, calls: int, remaining: int) -> list[bytes]:
+        """Return the body, in chunks, with what it cost to give it again."""
+        cost = b',"extensions":{"clever":{"cost":{"calls":%d,"cached":%d,"remaining":%d}}}}'
+        return [*self.opened, cost % (calls, len(self.evidence.entries), remaining)]
 
 
 class Responses:
@@ -48,12 +56,12 @@ class Responses:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def find(self, tenant: Tenant, name: Hashable, roster: Roster, now: float) -> Kept | None:
+    def find(self, tenant: Tenant, name: Hashable, now: float) -> Kept | None:
         """Return the answer to a request if everything it was made from still stands."""
         kept = self._found.get((tenant, name))
         if kept is None:
             return None
-        if not kept.evidence.stands(roster, now):
+        if not kept.evidence.stands(now):
             self._drop(kept)
             return None
         self._kept.move_to_end(kept)
@@ -68,7 +76,8 @@ class Responses:
         data: Written = answer.data
         keys = tuple((tenant, name) for name in names)
         size = sum(map(len, data.chunks)) + sum(map(_size, keys)) + _PLACE_BYTES
-        kept = Kept(data, evidence, _tag(data), keys, size)
+        opened = _opened(data)
+        kept = Kept(tenant, opened, evidence, _tag(data), keys, size)
         if size <= self._capacity * _LARGEST_SHARE:
             for key in keys:
                 if (before := self._found.get(key)) is not None:
@@ -82,7 +91,7 @@ class Responses:
 
     def _drop(self, kept: Kept) -> None:
         if self._kept.pop(kept, self) is None:
-            self.bytes -= kept.bytes
+            self.bytes -= kept.size
             for key in kept.keys:
                 if self._found.get(key) is kept:
                     del self._found[key]
@@ -96,6 +105,12 @@ def canonical(document: str, operation: str | None, variables: Any) -> Hashable:
 def _size(key: Key) -> int:
     parts = key[1] if isinstance(key[1], tuple) else (key[1],)
     return sum(len(part) for part in parts if isinstance(part, str | bytes))
+
+
+def _opened(data: Written) -> list[bytes]:
+    """Return the start of a body with this data: in one piece, unless it is large."""
+    chunks = [b'{"data":', *data.chunks]
+    return [b"".join(chunks)] if sum(map(len, chunks)) <= CHUNK else chunks
 
 
 def _tag(data: Written) -> str:

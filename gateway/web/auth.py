@@ -1,5 +1,6 @@
 """Who asks. In pass-through the caller's bearer is a Clever district-app token, and the tenant is that token."""
 
+from functools import lru_cache
 from typing import Protocol
 
 from starlette.datastructures import Headers
@@ -26,24 +27,23 @@ class PassThrough:
 
     async def caller(self, headers: Headers) -> Caller | None:
         """Return the caller as the token's tenant."""
-        tenant = tenant_of(headers)
-        return None if tenant is None else Caller(tenant)
+        header = headers.get("authorization")
+        return None if header is None else _caller_of(header)
 
 
-def tenant_of(headers: Headers) -> Tenant | None:
-    """Return the caller's tenant, or None where the request carries no `Authorization`.
+# Telling who it is takes a digest, and callers come back; each request would have one made else.
+@lru_cache(maxsize=1024)
+def _caller_of(header: str) -> Caller:
+    """Return the caller that an `Authorization` header names.
 
     A token's format is never judged: whether it is good is Clever's to say.
     Raises Unauthenticated where the header holds something else than a bearer token.
     """
-    header = headers.get("authorization")
-    if header is None:
-        return None
     scheme, _, token = header.strip().partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token or not token.isprintable() or not token.isascii():
         raise Unauthenticated("The Authorization header must be `Bearer <token>`, with a Clever district-app token.")
-    return Tenant(token)
+    return Caller(Tenant(token))
 
 
 def no_token() -> Unauthenticated:

@@ -1,10 +1,9 @@
 """`/graphql`: GraphQL over HTTP by GET and POST, as a raw ASGI application."""
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.executor import Access
@@ -15,15 +14,16 @@ from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused
 from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
-from gateway.engine.writing import CHUNK
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
 from gateway.identity import Caller, Tenant
 from gateway.loaders import Loaders
 from gateway.schema.context import Context
 from gateway.web.auth import CHALLENGE, Authenticator, PassThrough, no_token
+from gateway.web.begun import Begun
 from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
-from gateway.web.negotiation import GRAPHQL_JSON, JSON, choose_media_type
+from gateway.web.headers import RequestHeaders
+from gateway.web.negotiation import GRAPHQL_JSON, JSON, media_type_of
 from gateway.web.parsing import (
     ClientGone,
     check_content_type,
@@ -31,12 +31,16 @@ from gateway.web.parsing import (
     request_from_body,
     request_from_query_string,
 )
+from gateway.web.replies import Pair, Reply, reply, reply_of, send_reply, tagged
 
 # Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
 # that within this time is cut off whole.
 _GRACE_S = 5.0
 # With the value `plan`, asks what was done upstream and why.
 EXPLAIN = "x-clever-explain"
+_RAW_EXPLAIN = EXPLAIN.encode()
+_CHALLENGE = b"www-authenticate", CHALLENGE.encode()
+_ALLOW = b"allow", b"GET, POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,169 +80,186 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        headers = Headers(scope=scope)
-        facts = facts_of(scope)
-        media_type = choose_media_type(",".join(headers.getlist("accept")))
-        more: dict[str, str] = {}
+        given = await self.answer(scope, RequestHeaders(scope["headers"]), receive, facts_of(scope))
+        if given is not None:
+            await send_reply(send, given)
+
+    async def answer(
+        self, scope: Scope, headers: RequestHeaders, receive: Receive, facts: RequestFacts
+    ) -> Reply | None:
+        """Return the reply to one HTTP request; None where the caller went away."""
+        media_type = media_type_of(headers.joined(b"accept"))
+        more: Sequence[Pair] = ()
         try:
             if media_type is None:
                 raise RequestRefused("BAD_USER_INPUT", f"Accept `{GRAPHQL_JSON}` or `{JSON}`.", status=406)
-            status, body = await self._answer(scope, receive, headers, media_type, facts, more)
+            given = await self._answer(scope, headers, receive, facts, media_type)
         except ClientGone:
-            return
+            return None
         except RequestRefused as error:
             status, body = error.status, refusal([error], error.public_code)
             if status == 405:
-                more["allow"] = "GET, POST"
+                more = (_ALLOW,)
         except Unauthenticated as error:
             status, body = 401, refusal([error], error.code)
-            more["www-authenticate"] = CHALLENGE
+            more = (_CHALLENGE,)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is masked and carries the usual headers
             self._on_internal(error)
             status, body = 500, refusal([error], INTERNAL)
+        else:
+            facts.error_codes = given.codes
+            return given
         name_request(body, facts.request_id)
         facts.error_codes = body.codes
-        await _send(send, status, media_type or JSON, body, more)
+        return reply_of(status, media_type or JSON, body, more)
 
     async def _answer(
-        self,
-        scope: Scope,
-        receive: Receive,
-        headers: Headers,
-        media_type: str,
-        facts: RequestFacts,
-        more: dict[str, str],
-    ) -> tuple[int, Answer]:
-        """Return status and body, and put headers into `more`.
-
-        Raises RequestRefused, Unauthenticated and ClientGone.
-        """
+        self, scope: Scope, headers: RequestHeaders, receive: Receive, facts: RequestFacts, media_type: str
+    ) -> Reply:
+        """Raises RequestRefused, Unauthenticated and ClientGone."""
+        began = asyncio.get_running_loop().time()
         caller = await self._authenticator.caller(headers)
-        allowance = Allowance(self._limits.deadline_s, self._limits.calls, self._limits.rows)
+        sent = await self._read(scope["method"], scope["query_string"], receive, headers)
+        if caller is None and not self._limits.public_introspection:
+            raise no_token()
+        asking = _Asking(
+            caller,
+            headers,
+            media_type,
+            by_get=scope["method"] == "GET",
+            explains=self._limits.explain and headers.table.get(_RAW_EXPLAIN, b"").strip().lower() == b"plan",
+            newer=b"no-cache" in headers.table.get(b"cache-control", b"").lower(),
+            facts=facts,
+        )
+        if (kept := self._kept(asking, sent)) is not None and self._source().trusts(kept.tenant):
+            return self._given_again(asking, kept, 0)
+        spent = asyncio.get_running_loop().time() - began
+        allowance = Allowance(self._limits.deadline_s - spent, self._limits.calls, self._limits.rows)
+        try:
+            return await self._work_out(asking, allowance, sent)
+        finally:
+            facts.upstream_calls = allowance.used
+
+    async def _read(self, method: str, query_string: bytes, receive: Receive, headers: RequestHeaders) -> bytes:
+        """Return the query string of a GET, the body of a POST."""
+        if method == "GET":
+            check_cross_site(headers)
+            return query_string
+        if method != "POST":
+            raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
+        # JSON is no type that a page may send without being asked about first: a POST needs no other check.
+        check_content_type(headers)
+        body = Begun(read_body(receive, headers, self._limits.body_bytes))
+        if body.done:
+            return body.result
         try:
             async with asyncio.timeout(self._limits.deadline_s):
-                sent = await self._read(scope, receive, headers)
+                return await body
         except TimeoutError:
             problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
-        if caller is None and not self._limits.public_introspection:
-            raise no_token()
-        asking = _Asking(caller, allowance, headers, more, by_get=scope["method"] == "GET")
+
+    def _kept(self, asking: "_Asking", name: Hashable) -> Kept | None:
+        """Return the answer that is kept of a request, if it may be given again to one who asks like this."""
+        tenant = asking.tenant
+        if tenant is None or asking.explains or asking.newer:
+            return None
+        return self._responses.find(tenant, name, self._source().clock())
+
+    def _given_again(self, asking: "_Asking", kept: Kept, calls: int) -> Reply:
+        chunks = kept.body(calls, self._source().client.calls_left(kept.tenant))
+        if asking.by_get:
+            return tagged(kept.tag, asking.headers.get("if-none-match", ""), asking.media_type, chunks)
+        return reply(200, asking.media_type, chunks)
+
+    async def _again(self, asking: "_Asking", allowance: Allowance, name: Hashable) -> Reply | None:
+        """Give an answer again, if it is kept and the token may still read it."""
+        kept = self._kept(asking, name)
+        if kept is None:
+            return None
+        source = self._source()
         try:
-            if (again := await self._again(asking, sent)) is not None:
+            await source.check(kept.tenant, allowance)
+        except GatewayError:
+            # It is told field by field, as it is where nothing is kept.
+            return None
+        if not kept.evidence.stands(source.clock()):
+            # The token is shown less than before: the check has just forgotten what the answer was made from.
+            return None
+        return self._given_again(asking, kept, allowance.used)
+
+    async def _work_out(self, asking: "_Asking", allowance: Allowance, sent: bytes) -> Reply:
+        try:
+            if (again := await self._again(asking, allowance, sent)) is not None:
                 return again
             asked = request_from_query_string(sent) if asking.by_get else request_from_body(sent)
             request = self._persisted.request(asked)
             name = canonical(request.query, request.operation_name, request.variables)
-            if (again := await self._again(asking, name)) is not None:
+            if (again := await self._again(asking, allowance, name)) is not None:
                 return again
             prepared = self._engine.prepare(request)
             self._persisted.register(asked)
-            if caller is None and not prepared.only_introspects:
+            if asking.caller is None and not prepared.only_introspects:
                 raise no_token()
-            return await self._execute(prepared, asking, (sent, name))
+            return await self._execute(prepared, asking, allowance, (sent, name))
         except Refused as refused:
-            return (400 if media_type == GRAPHQL_JSON else 200), refused.body
-        finally:
-            facts.upstream_calls = allowance.used
+            return reply_of(400 if asking.media_type == GRAPHQL_JSON else 200, asking.media_type, refused.body)
 
-    async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> bytes:
-        """Return the query string of a GET, the body of a POST."""
-        if scope["method"] == "GET":
-            check_cross_site(headers)
-            query_string: bytes = scope["query_string"]
-            return query_string
-        if scope["method"] != "POST":
-            raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
-        # JSON is no type that a page may send without being asked about first: a POST needs no other check.
-        check_content_type(headers)
-        return await read_body(receive, headers, self._limits.body_bytes)
-
-    def _explains(self, headers: Headers) -> bool:
-        return self._limits.explain and headers.get(EXPLAIN, "").strip().lower() == "plan"
-
-    async def _again(self, asking: "_Asking", name: Hashable) -> tuple[int, Answer] | None:
-        """Give an answer again, if it is kept and the token may still read it."""
+    async def _execute(
+        self, prepared: Prepared, asking: "_Asking", allowance: Allowance, names: tuple[Hashable, ...]
+    ) -> Reply:
         source, tenant = self._source(), asking.tenant
-        if tenant is None or self._explains(asking.headers) or _wants_newer(asking.headers):
-            return None
-        kept = self._responses.find(tenant, name, source.roster(tenant), source.clock())
-        if kept is None:
-            return None
+        trace = Trace(on=asking.explains)
+        access = Access(source, tenant, allowance, refresh=asking.newer, trace=trace) if tenant else None
+        context = Context(source.client.version, Loaders(access) if access else None, allowance)
         try:
-            await source.check(tenant, asking.allowance)
-        except GatewayError:
-            # It is told field by field, as it is where nothing is kept.
-            return None
-        if not kept.evidence.stands(source.roster(tenant), source.clock()):
-            # The token is shown less than before: the check has just forgotten what the answer was made from.
-            return None
-        cost = {
-            "calls": asking.allowance.used,
-            "cached": len(kept.evidence.entries),
-            "remaining": source.client.calls_left(tenant),
-        }
-        return asking.tagged(kept, Answer(kept.data, extensions={"clever": {"cost": cost}}))
-
-    async def _execute(self, prepared: Prepared, asking: "_Asking", names: tuple[Hashable, ...]) -> tuple[int, Answer]:
-        source, tenant, allowance = self._source(), asking.tenant, asking.allowance
-        trace = Trace(on=self._explains(asking.headers))
-        refresh = _wants_newer(asking.headers)
-        access = Access(source, tenant, allowance, refresh=refresh, trace=trace) if tenant else None
-        try:
-            return await self._run(prepared, asking, access, names)
+            answer = await self._run(prepared, context)
+            if access is not None and access.used:
+                return self._finish(answer, asking, access, names)
+        except TimeoutError:
+            error = out_of_time()
+            return reply_of(504, asking.media_type, refusal([error], error.code))
         finally:
             if access is not None:
                 access.close()
+        name_request(answer, asking.facts.request_id)
+        return reply_of(200, asking.media_type, answer)
 
-    async def _run(
-        self, prepared: Prepared, asking: "_Asking", access: Access | None, names: tuple[Hashable, ...]
-    ) -> tuple[int, Answer]:
-        context = Context(self._source().client.version, Loaders(access) if access else None, asking.allowance)
-        try:
-            async with asyncio.timeout(asking.allowance.seconds_left + _GRACE_S):
-                answer = await self._engine.execute(prepared, context)
-        except TimeoutError:
-            error = out_of_time()
-            return 504, refusal([error], error.code)
-        if access is None or not access.used:
-            return 200, answer
+    async def _run(self, prepared: Prepared, context: Context) -> Answer:
+        """Execute; raises TimeoutError where it takes too long, Refused where it would make too many calls."""
+        answer = Begun(self._engine.execute(prepared, context))
+        if answer.done:
+            return answer.result
+        async with asyncio.timeout(context.allowance.seconds_left + _GRACE_S):
+            return await answer
+
+    def _finish(self, answer: Answer, asking: "_Asking", access: Access, names: tuple[Hashable, ...]) -> Reply:
+        """Return the reply with an answer made from data, and keep it where that is worth it."""
         answer.extensions = {"clever": access.report()}
+        name_request(answer, asking.facts.request_id)
         evidence = None if answer.errors or access.trace.on else access.evidence()
         kept = self._responses.keep(access.tenant, names, answer, evidence) if evidence else None
-        return asking.tagged(kept, answer) if kept else (200, answer)
+        if kept is None or not asking.by_get:
+            return reply_of(200, asking.media_type, answer)
+        return tagged(kept.tag, asking.headers.get("if-none-match", ""), asking.media_type, answer.chunks())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asking:
-    """Who asks, with what allowance, how, and the headers of the answer that are to be."""
+    """Who asks and how: in which media type, by GET, with the plan, for data that is not remembered."""
 
     caller: Caller | None
-    allowance: Allowance
-    headers: Headers
-    more: dict[str, str]
+    headers: RequestHeaders
+    media_type: str
     by_get: bool
+    explains: bool
+    newer: bool
+    facts: RequestFacts
 
     @property
     def tenant(self) -> Tenant | None:
         """Return the caller's tenant."""
         return self.caller.tenant if self.caller else None
-
-    def tagged(self, kept: Kept, answer: Answer) -> tuple[int, Answer]:
-        """Return status and body of an answer that may be asked for again: a GET may ask whether it has changed.
-
-        The tag is a weak one: it tells of the data, not of what this answer cost.
-        """
-        if not self.by_get:
-            return 200, answer
-        tag = f'W/"{kept.tag}"'
-        self.more.update({"etag": tag, "cache-control": "private, no-cache", "vary": "Accept, Authorization, Cookie"})
-        given = {one.strip().removeprefix("W/") for one in self.headers.get("if-none-match", "").split(",")}
-        return (304 if f'"{kept.tag}"' in given else 200), answer
-
-
-def _wants_newer(headers: Headers) -> bool:
-    return "no-cache" in headers.get("cache-control", "").lower()
 
 
 def name_request(body: Answer, request_id: str) -> None:
@@ -246,26 +267,3 @@ def name_request(body: Answer, request_id: str) -> None:
     for error in body.errors or ():
         if error["extensions"]["code"] == INTERNAL:
             error["extensions"]["requestId"] = request_id
-
-
-async def _send(send: Send, status: int, media_type: str, body: Answer, more: dict[str, str]) -> None:
-    chunks = [b""] if status == 304 else body.chunks()
-    size = sum(map(len, chunks))
-    if size <= CHUNK:
-        chunks = [b"".join(chunks)]
-    headers = {
-        "content-type": f"{media_type}; charset=utf-8",
-        "content-length": str(size),
-        # Children's records: nothing on the way may keep them.
-        "cache-control": "private, no-store",
-        "x-content-type-options": "nosniff",
-        "vary": "Accept, Authorization",
-        **more,
-    }
-    if status == 304:
-        del headers["content-type"], headers["content-length"]
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    for chunk in chunks[:-1]:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": chunks[-1]})

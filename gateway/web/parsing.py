@@ -1,6 +1,7 @@
 """From an HTTP request to a GraphQL request: https://graphql.github.io/graphql-over-http/draft/#sec-Request."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -31,10 +32,9 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
 
     Raises RequestRefused (413) where it is longer, ClientGone where the caller hangs up.
     """
-    too_large = RequestRefused(BAD_REQUEST, f"The request body is larger than {limit} bytes.", status=413)
     declared = headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
-        raise too_large
+        raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -44,22 +44,31 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise too_large
-        chunks.append(chunk)
+            raise _too_large(limit)
         if not message.get("more_body", False):
-            return b"".join(chunks)
+            return b"".join([*chunks, chunk]) if chunks else chunk
+        chunks.append(chunk)
+
+
+def _too_large(limit: int) -> RequestRefused:
+    return RequestRefused(BAD_REQUEST, f"The request body is larger than {limit} bytes.", status=413)
 
 
 def check_content_type(headers: Headers) -> None:
     """Raise RequestRefused (415) unless the body is JSON in UTF-8 and not compressed."""
-    media_type, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
-    charsets = [one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")]
-    if media_type != "application/json" or any(charset not in ("utf-8", "utf8") for charset in charsets):
+    if not _is_json_in_utf8(headers.get("content-type", "")):
         raise RequestRefused(
             BAD_REQUEST, "Send the request as JSON in UTF-8, with `Content-Type: application/json`.", status=415
         )
     if headers.get("content-encoding", "identity").lower() not in ("", "identity"):
         raise RequestRefused(BAD_REQUEST, "Send the request body without compression.", status=415)
+
+
+@lru_cache(maxsize=256)
+def _is_json_in_utf8(content_type: str) -> bool:
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charsets = [one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")]
+    return media_type == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
 
 
 def request_from_body(body: bytes) -> Asked:
