@@ -41,6 +41,8 @@ class Kept:
     def body(self, calls: int, remaining: int) -> list[bytes]:
         """Return the body, in chunks, with what it cost to give it again."""
         cost = b',"extensions":{"clever":{"cost":{"calls":%d,"cached":%d,"remaining":%d}}}}'
+        if len(self.opened) == 1:
+            return [self.opened[0] + cost % (calls, len(self.evidence.entries), remaining)]
         return [*self.opened, cost % (calls, len(self.evidence.entries), remaining)]
 
 

@@ -36,27 +36,28 @@ class JsonLines(logging.Formatter):
 
 
 class Lines(logging.StreamHandler[TextIO]):
-    """Writes lines to a stream: those that are added as text together, some milliseconds later, others at once.
+    """Writes lines to a stream: those of requests together, some milliseconds later, all others at once.
 
-    Lines that wait are written before any other, and when logging ends with the process.
+    Those that wait are written before any other, and when logging ends with the process.
     """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._waiting: list[str] = []
-        self._due_in: asyncio.AbstractEventLoop | None = None
+        self._waiting: list[tuple[float, RequestDone]] = []
+        self._due = 0.0
 
-    def add(self, line: str) -> None:
-        """Take a line that ends with its newline."""
-        self._waiting.append(line)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.write_waiting()
-            return
-        if self._due_in is not loop:
-            self._due_in = loop
-            loop.call_later(_TOGETHER_S, self.write_waiting)
+    def add(self, done: RequestDone) -> None:
+        """Take a request, to be written down soon."""
+        now = time.time()
+        self._waiting.append((now, done))
+        # What was due long since was to be written by a loop that has ended.
+        if not 0 <= self._due - now <= _TOGETHER_S:
+            try:
+                asyncio.get_running_loop().call_later(_TOGETHER_S, self.write_waiting)
+            except RuntimeError:
+                self.write_waiting()
+            else:
+                self._due = now + _TOGETHER_S
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, behind the lines that wait."""
@@ -67,10 +68,9 @@ class Lines(logging.StreamHandler[TextIO]):
         """Write the lines that wait."""
         self.acquire()
         try:
-            self._due_in = None
             # Another thread may be adding.
             count = len(self._waiting)
-            text = "".join(self._waiting[:count])
+            text = "".join([_request_line(at, done) for at, done in self._waiting[:count]])
             del self._waiting[:count]
             if text:
                 self.stream.write(text)
@@ -109,7 +109,7 @@ def log_request(done: RequestDone) -> None:
         return
     handler = _log.handlers[0] if _log.handlers else None
     if isinstance(handler, Lines):
-        handler.add(_request_line(done))
+        handler.add(done)
         return
     fields = {
         "request_id": done.request_id,
@@ -130,13 +130,12 @@ def flush_log() -> None:
             handler.write_waiting()
 
 
-def _request_line(done: RequestDone) -> str:
+def _request_line(at: float, done: RequestDone) -> str:
     """Return the same as `JsonLines` would: nothing in it needs escaping, and it is written for every request."""
-    now = time.time()
-    second = int(now)
+    second = int(at)
     codes = msgspec.json.encode(done.error_codes).decode() if done.error_codes else "[]"
     return (
-        f'{{"time":"{_second(second)}.{int((now - second) * 1000):03}Z","level":"info","event":"request",'
+        f'{{"time":"{_second(second)}.{int((at - second) * 1000):03}Z","level":"info","event":"request",'
         f'"request_id":"{done.request_id}","method":"{done.method}","route":"{done.route}","status":{done.status},'
         f'"ms":{round(done.seconds * 1000, 1)},"upstream_calls":{done.upstream_calls},"error_codes":{codes}}}\n'
     )

@@ -1,25 +1,25 @@
-"""Begun: a coroutine that has run up to where it waits. Most end before that, and need no timer and nobody watching."""
+"""Begun: work that has run up to where it waits. Most ends before that, and needs no timer and nobody watching."""
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Generator
 from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
 
 
 class Begun(Generic[V]):
-    """A coroutine run as far as it goes without waiting; to be awaited, in the task that began it, unless `done`.
+    """Something awaitable, run as far as it goes without waiting; unless `done`, the task that began it is to await it.
 
-    Raises what the coroutine raises up to there.
+    Raises what it raises up to there.
     """
 
-    __slots__ = ("_coroutine", "_waits_for", "done", "result")
+    __slots__ = ("_steps", "_waits_for", "done", "result")
 
     result: V
 
-    def __init__(self, coroutine: Coroutine[Any, Any, V]) -> None:
-        self._coroutine = coroutine
+    def __init__(self, work: Awaitable[V]) -> None:
+        self._steps = work.__await__()
         try:
-            self._waits_for = coroutine.send(None)
+            self._waits_for = self._steps.send(None)
         except StopIteration as end:
             self.done, self.result = True, end.value
         else:
@@ -33,11 +33,11 @@ class Begun(Generic[V]):
         while True:
             try:
                 yield waits_for
-            except BaseException as error:  # noqa: BLE001 - whatever comes, a cancellation above all, is the coroutine's
+            except BaseException as error:  # noqa: BLE001 - whatever comes, a cancellation above all, is for the work
                 try:
-                    waits_for = self._coroutine.throw(error)
+                    waits_for = self._steps.throw(error)
                 except StopIteration as end:
                     ended: V = end.value
                     return ended
             else:
-                return (yield from self._coroutine.__await__())
+                return (yield from self._steps)

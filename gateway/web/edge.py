@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.web.endpoint import GraphQLEndpoint
-from gateway.web.facts import current_request_id, note
+from gateway.web.facts import RequestFacts, current_request_id
 from gateway.web.headers import RequestHeaders
 from gateway.web.hosts import name_in
 from gateway.web.middleware import RAW_REQUEST_ID, RequestDone, log_method, request_id
 from gateway.web.replies import send_reply
-from gateway.web.security import SECURITY_HEADERS
 
 PATH = "/graphql"
 
@@ -44,30 +43,23 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        if scope["type"] == "http" and scope["path"] == PATH:
-            headers = RequestHeaders(scope["headers"])
-            if self._is_plain(headers):
-                await self._answer(scope, headers, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-    def _is_plain(self, headers: RequestHeaders) -> bool:
-        if self._cross_origin and b"origin" in headers.table:
-            return False
-        return not self._hosts or name_in(headers.getlist("host")) in self._hosts
-
-    async def _answer(self, scope: Scope, headers: RequestHeaders, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH:
+            await self._app(scope, receive, send)
+            return
         started = time.perf_counter()
+        headers = RequestHeaders(scope["headers"])
+        if not self._is_plain(headers):
+            await self._app(scope, receive, send)
+            return
         raw_id = request_id(headers.table.get(RAW_REQUEST_ID))
         name = raw_id.decode()
-        facts = note(scope, name)
+        facts = RequestFacts(name)
         current_request_id.set(name)
         status = 0
         try:
             given = await self._endpoint.answer(scope, headers, receive, facts)
             if given is not None:
                 status = given.status
-                given.headers += SECURITY_HEADERS
                 given.headers.append((RAW_REQUEST_ID, raw_id))
                 await send_reply(send, given)
         except Exception:
@@ -79,3 +71,8 @@ class Edge:
             self._on_request(
                 RequestDone(name, log_method(scope["method"]), PATH, status, took, facts.upstream_calls, codes)
             )
+
+    def _is_plain(self, headers: RequestHeaders) -> bool:
+        if self._cross_origin and b"origin" in headers.table:
+            return False
+        return not self._hosts or name_in(headers.getlist("host")) in self._hosts

@@ -1,12 +1,12 @@
 """From an HTTP request to a GraphQL request: https://graphql.github.io/graphql-over-http/draft/#sec-Request."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import msgspec
-from starlette.datastructures import Headers, QueryParams
-from starlette.types import Receive
+from starlette.datastructures import QueryParams
+from starlette.types import Message, Receive
 
 from gateway.engine.persisted import Asked
 from gateway.errors import BadUserInput, RequestRefused
@@ -27,18 +27,31 @@ class ClientGone(Exception):
     """The caller went away before the request was complete."""
 
 
-async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
-    """Read a request's body of at most `limit` bytes.
+def check_length(declared: bytes | None, limit: int) -> None:
+    """Raise RequestRefused (413) where a request says itself that its body is longer than `limit` bytes."""
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+
+
+def whole_body(message: Message, limit: int) -> bytes | None:
+    """Return the body that came with this very message, unless more is to come; raises as `read_body` does."""
+    if message["type"] != "http.request" or message.get("more_body"):
+        return None
+    body: bytes = message.get("body", b"")
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+async def read_body(first: Awaitable[Message], receive: Receive, limit: int) -> bytes:
+    """Read a request's body of at most `limit` bytes, of which the `first` part is being received.
 
     Raises RequestRefused (413) where it is longer, ClientGone where the caller hangs up.
     """
-    declared = headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > limit:
-        raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
+    message = await first
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         chunk = message.get("body", b"")
@@ -46,29 +59,26 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
         if size > limit:
             raise _too_large(limit)
         if not message.get("more_body", False):
-            return b"".join([*chunks, chunk]) if chunks else chunk
+            return b"".join([*chunks, chunk])
         chunks.append(chunk)
+        message = await receive()
 
 
 def _too_large(limit: int) -> RequestRefused:
     return RequestRefused(BAD_REQUEST, f"The request body is larger than {limit} bytes.", status=413)
 
 
-def check_content_type(headers: Headers) -> None:
-    """Raise RequestRefused (415) unless the body is JSON in UTF-8 and not compressed."""
-    if not _is_json_in_utf8(headers.get("content-type", "")):
+@lru_cache(maxsize=256)
+def check_content_type(content_type: bytes | None, encoding: bytes | None) -> None:
+    """Raise RequestRefused (415) unless the body is JSON in UTF-8 and not compressed, as these two headers tell."""
+    media_type, *parameters = (part.strip().lower() for part in (content_type or b"").decode("latin-1").split(";"))
+    charsets = [one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")]
+    if media_type != "application/json" or any(charset not in ("utf-8", "utf8") for charset in charsets):
         raise RequestRefused(
             BAD_REQUEST, "Send the request as JSON in UTF-8, with `Content-Type: application/json`.", status=415
         )
-    if headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+    if (encoding or b"").lower() not in (b"", b"identity"):
         raise RequestRefused(BAD_REQUEST, "Send the request body without compression.", status=415)
-
-
-@lru_cache(maxsize=256)
-def _is_json_in_utf8(content_type: str) -> bool:
-    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
-    charsets = [one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")]
-    return media_type == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
 
 
 def request_from_body(body: bytes) -> Asked:

@@ -8,12 +8,16 @@ from starlette.types import Send
 from gateway.engine.answers import Answer
 from gateway.engine.writing import CHUNK
 from gateway.web.negotiation import GRAPHQL_JSON, JSON
+from gateway.web.security import SECURITY_HEADERS
 
 Pair = tuple[bytes, bytes]
 
 _CONTENT_TYPES = {one: (b"content-type", f"{one}; charset=utf-8".encode()) for one in (JSON, GRAPHQL_JSON)}
 # Children's records: nothing on the way may keep them.
 _UNKEPT: tuple[Pair, ...] = ((b"cache-control", b"private, no-store"), (b"vary", b"Accept, Authorization"))
+# But the caller may, who has to ask each time whether it still stands.
+_ASK_FIRST: tuple[Pair, ...] = ((b"cache-control", b"private, no-cache"), (b"vary", b"Accept, Authorization, Cookie"))
+_MOST = {media_type: (pair, *_UNKEPT, *SECURITY_HEADERS) for media_type, pair in _CONTENT_TYPES.items()}
 
 
 @dataclass(slots=True)
@@ -29,8 +33,9 @@ class Reply:
 def reply(
     status: int, media_type: str, chunks: list[bytes], codes: Sequence[str] = (), more: Sequence[Pair] = ()
 ) -> Reply:
-    """Return the reply with this body; with `more` headers, it is what nobody on the way may keep."""
-    return _reply(status, media_type, chunks, (*_UNKEPT, *more) if more else _UNKEPT, codes)
+    """Return the reply with this body, which nobody may keep; `more` are headers."""
+    size, chunks = (len(chunks[0]), chunks) if len(chunks) == 1 else _measured(chunks)
+    return Reply(status, [*_MOST[media_type], *more, (b"content-length", b"%d" % size)], chunks, codes)
 
 
 def reply_of(status: int, media_type: str, answer: Answer, more: Sequence[Pair] = ()) -> Reply:
@@ -43,29 +48,23 @@ def tagged(tag: str, given: str, media_type: str, chunks: list[bytes]) -> Reply:
 
     The tag is a weak one: it tells of the data, not of what this answer cost.
     """
-    headers = (
-        (b"cache-control", b"private, no-cache"),
-        (b"vary", b"Accept, Authorization, Cookie"),
-        (b"etag", f'W/"{tag}"'.encode()),
-    )
+    headers = [*_ASK_FIRST, *SECURITY_HEADERS, (b"etag", f'W/"{tag}"'.encode())]
     if given and f'"{tag}"' in {one.strip().removeprefix("W/") for one in given.split(",")}:
-        return Reply(304, list(headers), [b""])
-    return _reply(200, media_type, chunks, headers)
+        return Reply(304, headers, [b""])
+    size, chunks = _measured(chunks)
+    return Reply(200, [_CONTENT_TYPES[media_type], *headers, (b"content-length", b"%d" % size)], chunks)
 
 
-def _reply(
-    status: int, media_type: str, chunks: list[bytes], headers: Sequence[Pair], codes: Sequence[str] = ()
-) -> Reply:
+def _measured(chunks: list[bytes]) -> tuple[int, list[bytes]]:
+    """Return the size of a body, and the chunks to send it in: one, unless it is large."""
     size = sum(map(len, chunks))
-    if size <= CHUNK and len(chunks) > 1:
-        chunks = [b"".join(chunks)]
-    length = b"content-length", b"%d" % size
-    return Reply(status, [_CONTENT_TYPES[media_type], length, *headers], chunks, codes)
+    return size, [b"".join(chunks)] if size <= CHUNK else chunks
 
 
 async def send_reply(send: Send, given: Reply) -> None:
     """Send a reply."""
     await send({"type": "http.response.start", "status": given.status, "headers": given.headers})
-    for chunk in given.chunks[:-1]:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    if len(given.chunks) > 1:
+        for chunk in given.chunks[:-1]:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": given.chunks[-1]})
