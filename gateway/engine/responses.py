@@ -101,7 +101,7 @@ class Responses:
 
 def canonical(document: str, operation: str | None, variables: Any) -> Hashable:
     """Return what names a request whatever its spelling as JSON."""
-    return document, operation, msgspec.json.encode(variables or {}, order="sorted")
+    return document, operation, msgspec.json.encode(variables, order="sorted") if variables else b"{}"
 
 
 def _size(key: Key) -> int:

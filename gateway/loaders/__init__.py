@@ -1,6 +1,7 @@
 """Per request: many fields want things, one batch of keys goes down to `access`."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
+from functools import cached_property
 
 from gateway.access.executor import Access
 from gateway.access.wants import Edge, Rows, Want
@@ -17,13 +18,23 @@ class Loaders:
     failure is the result of its own key or parent.
     """
 
-    __slots__ = ("_access", "record", "rows", "total")
-
     def __init__(self, access: Access) -> None:
         self._access = access
-        self.record: BatchLoader[RecordCall, Record | None] = BatchLoader(access.records)
-        self.rows: BatchLoader[Want, Rows] = BatchLoader(access.rows)
-        self.total: BatchLoader[Want, int | None] = BatchLoader(access.totals)
+
+    @cached_property
+    def record(self) -> BatchLoader[RecordCall, Record | None]:
+        """Return the loader of records."""
+        return BatchLoader(self._access.records)
+
+    @cached_property
+    def rows(self) -> BatchLoader[Want, Rows]:
+        """Return the loader of windows."""
+        return BatchLoader(self._access.rows)
+
+    @cached_property
+    def total(self) -> BatchLoader[Want, int | None]:
+        """Return the loader of sizes."""
+        return BatchLoader(self._access.totals)
 
     def check_calls(self, kinds: Set[Resource]) -> None:
         """Raise QueryTooComplex where reading something of each kind takes more calls than the request may make."""

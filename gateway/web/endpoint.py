@@ -183,14 +183,16 @@ class GraphQLEndpoint:
         finally:
             asking.facts.upstream_calls = allowance.used
 
-    async def _again(self, asking: "_Asking", allowance: Allowance, name: Hashable) -> Reply | None:
-        """Give an answer again, if it is kept and the token may still read it."""
-        source, tenant = self._source(), asking.tenant
+    def _kept(self, asking: "_Asking", name: Hashable) -> Kept | None:
+        """Return the answer that is kept of a request, if it may be given again to one who asks like this."""
+        tenant = asking.tenant
         if tenant is None or asking.explains or asking.newer:
             return None
-        kept = self._responses.find(tenant, name, source.clock())
-        if kept is None:
-            return None
+        return self._responses.find(tenant, name, self._source().clock())
+
+    async def _again(self, asking: "_Asking", allowance: Allowance, kept: Kept) -> Reply | None:
+        """Give an answer again, if the token may still read it."""
+        source = self._source()
         try:
             await source.check(kept.tenant, allowance)
         except GatewayError:
@@ -203,12 +205,14 @@ class GraphQLEndpoint:
 
     async def _work_out(self, asking: "_Asking", allowance: Allowance, sent: bytes) -> Reply:
         try:
-            if (again := await self._again(asking, allowance, sent)) is not None:
+            kept = self._kept(asking, sent)
+            if kept is not None and (again := await self._again(asking, allowance, kept)) is not None:
                 return again
             asked = request_from_query_string(sent) if asking.by_get else request_from_body(sent)
             request = self._persisted.request(asked)
             name = canonical(request.query, request.operation_name, request.variables)
-            if (again := await self._again(asking, allowance, name)) is not None:
+            kept = self._kept(asking, name)
+            if kept is not None and (again := await self._again(asking, allowance, kept)) is not None:
                 return again
             prepared = self._engine.prepare(request)
             self._persisted.register(asked)

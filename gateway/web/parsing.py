@@ -127,11 +127,12 @@ def _checked(sent: Mapping[str, Any]) -> Asked:
     for part in ("variables", "extensions"):
         if sent.get(part) is not None and not isinstance(sent[part], dict):
             raise RequestRefused(BAD_REQUEST, f"`{part}` must be an object.")
-    document_id, digest = _document_id(sent), _persisted_hash(sent)
-    if isinstance(query, str) and query.strip():
-        document_id = None
-    elif query not in (None, "") or document_id is digest is None:
-        raise RequestRefused(BAD_REQUEST, "`query` is missing: send the GraphQL document in it, as a string.")
+    digest = _persisted_hash(sent["extensions"]) if sent.get("extensions") else None
+    document_id = None
+    if not (isinstance(query, str) and query.strip()):
+        document_id = _document_id(sent)
+        if query not in (None, "") or document_id is digest is None:
+            raise RequestRefused(BAD_REQUEST, "`query` is missing: send the GraphQL document in it, as a string.")
     if name is not None and not isinstance(name, str):
         raise RequestRefused(BAD_REQUEST, "`operationName` must be a string.")
     return Asked(query or None, name or None, sent.get("variables"), document_id, digest)
@@ -142,9 +143,9 @@ def _document_id(sent: Mapping[str, Any]) -> str | None:
     return next((one for one in found if isinstance(one, str) and one), None)
 
 
-def _persisted_hash(sent: Mapping[str, Any]) -> str | None:
+def _persisted_hash(extensions: Mapping[str, Any]) -> str | None:
     """Return the hash of an automatic persisted query."""
-    persisted = (sent.get("extensions") or {}).get("persistedQuery")
+    persisted = extensions.get("persistedQuery")
     if persisted is None:
         return None
     if not isinstance(persisted, dict) or persisted.get("version") != 1:
