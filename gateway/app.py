@@ -34,13 +34,15 @@ from gateway.schema.build import build_schema
 from gateway.settings import Settings, listed
 from gateway.web.csrf import PREFLIGHT_HEADERS
 from gateway.web.edge import Edge
-from gateway.web.endpoint import EXPLAIN, EndpointLimits, GraphQLEndpoint, name_request
+from gateway.web.endpoint import EXPLAIN, Admission, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
 from gateway.web.graphiql_page import graphiql_routes
 from gateway.web.hosts import AllowedHosts
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
 from gateway.web.ops import ops_routes
+from gateway.web.rates import Rates
 from gateway.web.security import SecurityHeaders
+from gateway.web.turns import Turns
 
 ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics"})
 
@@ -86,12 +88,16 @@ def create_app(
         explain=settings.explain,
     )
     graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
-    endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses)
+    admission = Admission(
+        Turns(settings.max_concurrent, settings.max_queued, settings.queue_seconds),
+        Rates(settings.client_rate, settings.client_burst) if settings.client_rate else None,
+    )
+    endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, admission=admission)
     app = Starlette(
         routes=[
             Route("/graphql", endpoint),
             Route("/", _front_door(settings.graphiql)),
-            *ops_routes(lambda: source is not None, metrics.render, prometheus.CONTENT_TYPE),
+            *ops_routes(lambda: source is not None and not app.state.draining, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
         ],
         middleware=[
@@ -102,6 +108,7 @@ def create_app(
         exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
+    app.state.draining = False
     hosts, origins = listed(settings.allowed_hosts), listed(settings.cors_origins)
     app.middleware_stack = Edge(
         app.build_middleware_stack(), endpoint, on_request, hosts=hosts, cross_origin=bool(origins)

@@ -36,6 +36,12 @@ class Loaders:
         """Return the loader of sizes."""
         return BatchLoader(self._access.totals)
 
+    def close(self) -> None:
+        """Stop what is under way: the request has ended."""
+        for loader in vars(self).values():
+            if isinstance(loader, BatchLoader):
+                loader.close()
+
     def check_calls(self, kinds: Set[Resource]) -> None:
         """Raise QueryTooComplex where reading something of each kind takes more calls than the request may make."""
         self._access.check_calls(kinds)

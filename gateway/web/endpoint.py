@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope, Send
 
@@ -15,7 +15,7 @@ from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused
 from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
-from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
+from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, TryLater, Unauthenticated
 from gateway.identity import Caller, Tenant
 from gateway.loaders import Loaders
 from gateway.schema.context import Context
@@ -24,6 +24,7 @@ from gateway.web.begun import Begun
 from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
 from gateway.web.headers import RequestHeaders
+from gateway.web.leaving import while_wanted
 from gateway.web.negotiation import GRAPHQL_JSON, JSON, media_type_of
 from gateway.web.parsing import (
     ClientGone,
@@ -34,7 +35,9 @@ from gateway.web.parsing import (
     request_from_query_string,
     whole_body,
 )
+from gateway.web.rates import Rates
 from gateway.web.replies import Pair, Reply, reply, reply_of, send_reply, tagged
+from gateway.web.turns import Turns
 
 # Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
 # that within this time is cut off whole.
@@ -60,6 +63,14 @@ class EndpointLimits:
     explain: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whose turn it is: how many requests are worked out at a time, and how often one may ask where that is limited."""
+
+    turns: Turns = field(default_factory=lambda: Turns(1_000, 0, 1))
+    rates: Rates | None = None
+
+
 class GraphQLEndpoint:
     """Answers GraphQL requests; each gets loaders of its own."""
 
@@ -72,7 +83,10 @@ class GraphQLEndpoint:
         documents: PersistedDocuments | None = None,
         responses: Responses | None = None,
         authenticator: Authenticator | None = None,
+        admission: Admission | None = None,
     ) -> None:
+        admission = admission or Admission()
+        self._turns, self._rates = admission.turns, admission.rates
         self._authenticator = authenticator or PassThrough()
         self._engine = engine
         self._source = source
@@ -98,17 +112,21 @@ class GraphQLEndpoint:
                 raise RequestRefused("BAD_USER_INPUT", f"Accept `{GRAPHQL_JSON}` or `{JSON}`.", status=406)
             began = time.monotonic()
             caller = await self._authenticator.caller(headers)
+            if self._rates is not None:
+                self._rates.take(_who(caller, scope))
             sent = await self._read(scope, receive, headers)
             given = self._at_once(caller, scope["method"], headers, sent, media_type)
             if given is None:
                 asking = self._asking(caller, scope["method"], headers, media_type, facts)
-                given = await self._answer(asking, sent, self._limits.deadline_s + began - time.monotonic())
+                given = await self._answer(asking, receive, sent, self._limits.deadline_s + began - time.monotonic())
         except ClientGone:
             return None
         except RequestRefused as error:
             status, body = error.status, refusal([error], error.public_code)
             if status == 405:
                 more = (_ALLOW,)
+            elif isinstance(error, TryLater):
+                more = ((b"retry-after", b"%d" % error.retry_after),)
         except Unauthenticated as error:
             status, body = 401, refusal([error], error.code)
             more = (_CHALLENGE,)
@@ -175,11 +193,18 @@ class GraphQLEndpoint:
             raise no_token()
         return _Asking(caller, method, headers, media_type, self._explains(headers), _wants_newer(headers), facts)
 
-    async def _answer(self, asking: "_Asking", sent: bytes, seconds: float) -> Reply:
+    async def _answer(self, asking: "_Asking", receive: Receive, sent: bytes, seconds: float) -> Reply:
         """Find an answer, or work it out. Raises RequestRefused, Unauthenticated and ClientGone."""
         allowance = Allowance(seconds, self._limits.calls, self._limits.rows)
         try:
-            return await self._work_out(asking, allowance, sent)
+            work = Begun(self._work_out(asking, allowance, sent))
+            if work.done:
+                return work.result
+            async with while_wanted(receive, allowance), asyncio.timeout(allowance.seconds_left + _GRACE_S):
+                return await work
+        except TimeoutError:
+            error = out_of_time()
+            return reply_of(504, asking.media_type, refusal([error], error.code))
         finally:
             asking.facts.upstream_calls = allowance.used
 
@@ -225,30 +250,32 @@ class GraphQLEndpoint:
     async def _execute(
         self, prepared: Prepared, asking: "_Asking", allowance: Allowance, names: tuple[Hashable, ...]
     ) -> Reply:
-        source, tenant = self._source(), asking.tenant
-        trace = Trace(on=asking.explains)
-        access = Access(source, tenant, allowance, refresh=asking.newer, trace=trace) if tenant else None
-        context = Context(source.client.version, Loaders(access) if access else None, allowance)
+        """Execute in turn with others. Raises TryLater, and Refused where it would make too many calls."""
+        await self._turns.take(asking.tenant, allowance.seconds_left)
         try:
-            answer = await self._run(prepared, context)
-            if access is not None and access.used:
-                return self._finish(answer, asking, access, names)
-        except TimeoutError:
-            error = out_of_time()
-            return reply_of(504, asking.media_type, refusal([error], error.code))
+            return await self._run(prepared, asking, allowance, names)
         finally:
-            if access is not None:
-                access.close()
+            self._turns.give_back()
+
+    async def _run(
+        self, prepared: Prepared, asking: "_Asking", allowance: Allowance, names: tuple[Hashable, ...]
+    ) -> Reply:
+        source, tenant = self._source(), asking.tenant
+        if tenant is None:
+            answer = await self._engine.execute(prepared, Context(source.client.version, None, allowance))
+            name_request(answer, asking.facts.request_id)
+            return reply_of(200, asking.media_type, answer)
+        access = Access(source, tenant, allowance, refresh=asking.newer, trace=Trace(on=asking.explains))
+        loaders = Loaders(access)
+        try:
+            answer = await self._engine.execute(prepared, Context(source.client.version, loaders, allowance))
+            if access.used:
+                return self._finish(answer, asking, access, names)
+        finally:
+            loaders.close()
+            access.close()
         name_request(answer, asking.facts.request_id)
         return reply_of(200, asking.media_type, answer)
-
-    async def _run(self, prepared: Prepared, context: Context) -> Answer:
-        """Execute; raises TimeoutError where it takes too long, Refused where it would make too many calls."""
-        answer = Begun(self._engine.execute(prepared, context))
-        if answer.done:
-            return answer.result
-        async with asyncio.timeout(context.allowance.seconds_left + _GRACE_S):
-            return await answer
 
     def _finish(self, answer: Answer, asking: "_Asking", access: Access, names: tuple[Hashable, ...]) -> Reply:
         """Return the reply with an answer made from data, and keep it where that is worth it."""
@@ -282,6 +309,14 @@ class _Asking:
     def tenant(self) -> Tenant | None:
         """Return the caller's tenant."""
         return self.caller.tenant if self.caller else None
+
+
+def _who(caller: Caller | None, scope: Scope) -> Hashable:
+    """Return what stands for a caller, who shares a limit with nobody else: one unknown is told by the address."""
+    if caller is None:
+        client = scope.get("client")
+        return client[0] if client else None
+    return caller.tenant.key, caller.viewer
 
 
 def _wants_newer(headers: RequestHeaders) -> bool:
