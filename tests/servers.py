@@ -1,8 +1,9 @@
 """Real servers for tests: an ASGI app behind uvicorn on an own loopback port, in a thread of its own."""
 
+import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,3 +34,10 @@ def running(app: Any) -> Iterator[str]:
         server.should_exit = True
         thread.join(timeout=30)
         listener.close()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until something is so that happens in another thread or process."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - no event of this loop tells of it
+            await asyncio.sleep(0.005)

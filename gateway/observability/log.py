@@ -92,6 +92,7 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     # (https://docs.python.org/3/howto/logging.html#optimization).
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    flush_log()
     handler = Lines(stream or sys.stderr)
     handler.setFormatter(JsonLines())
     for name in ("gateway", "uvicorn.error"):

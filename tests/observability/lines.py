@@ -42,6 +42,7 @@ def logged(level: str = "info") -> Iterator[Log]:
     try:
         yield log
     finally:
+        flush_log()
         for logger, handlers, propagate, old_level in before:
             logger.handlers, logger.propagate = handlers, propagate
             logger.setLevel(old_level)
