@@ -79,19 +79,8 @@ def create_app(
     engine = open_engine(settings, persisted, metrics)
     keeps_answers = settings.cache and settings.response_cache
     responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
-    limits = EndpointLimits(
-        deadline_s=settings.deadline,
-        calls=settings.max_calls,
-        rows=settings.max_rows,
-        body_bytes=settings.max_body_bytes,
-        public_introspection=settings.public_introspection,
-        explain=settings.explain,
-    )
     graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
-    admission = Admission(
-        Turns(settings.max_concurrent, settings.max_queued, settings.queue_seconds),
-        Rates(settings.client_rate, settings.client_burst) if settings.client_rate else None,
-    )
+    limits, admission = bounds(settings)
     endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, admission=admission)
     app = Starlette(
         routes=[
@@ -114,6 +103,21 @@ def create_app(
         app.build_middleware_stack(), endpoint, on_request, hosts=hosts, cross_origin=bool(origins)
     )
     return app
+
+
+def bounds(settings: Settings) -> tuple[EndpointLimits, Admission]:
+    """Return what one request may take, and how many there may be."""
+    limits = EndpointLimits(
+        deadline_s=settings.deadline,
+        calls=settings.max_calls,
+        rows=settings.max_rows,
+        body_bytes=settings.max_body_bytes,
+        public_introspection=settings.public_introspection,
+        explain=settings.explain,
+    )
+    turns = Turns(settings.max_concurrent, settings.max_queued, settings.queue_seconds)
+    rates = Rates(settings.client_rate, settings.client_burst) if settings.client_rate else None
+    return limits, Admission(turns, rates)
 
 
 def open_source(settings: Settings, client: CleverClient) -> Source:
