@@ -104,9 +104,10 @@ def canonical(document: str, operation: str | None, variables: Any) -> Hashable:
     return document, operation, msgspec.json.encode(variables, order="sorted") if variables else b"{}"
 
 
-def _size(key: Key) -> int:
-    parts = key[1] if isinstance(key[1], tuple) else (key[1],)
-    return sum(len(part) for part in parts if isinstance(part, str | bytes))
+def _size(name: object) -> int:
+    if isinstance(name, tuple):
+        return sum(map(_size, name))
+    return len(name) if isinstance(name, str | bytes) else 0
 
 
 def _opened(data: Written) -> list[bytes]:

@@ -16,7 +16,8 @@ from gateway.engine.executor import Engine, Prepared, Refused
 from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, TryLater, Unauthenticated
-from gateway.identity import Caller, Tenant
+from gateway.identity import EXPLAIN as SEES_PLANS
+from gateway.identity import REFRESH, Caller, Tenant
 from gateway.loaders import Loaders
 from gateway.schema.context import Context
 from gateway.web.auth import CHALLENGE, Authenticator, PassThrough, no_token
@@ -169,10 +170,10 @@ class GraphQLEndpoint:
 
         It says the same as `_again`, which may ask Clever; this one is the path that most requests take.
         """
-        if caller is None or self._explains(headers) or _wants_newer(headers):
+        if caller is None or self._explains(caller, headers) or _wants_newer(caller, headers):
             return None
         source = self._source()
-        kept = self._responses.find(caller.tenant, sent, source.clock())
+        kept = self._responses.find(caller.tenant, _told_to(caller, sent), source.clock())
         if kept is None or not source.trusts(caller.tenant):
             return None
         return self._given_again(kept, 0, method, headers, media_type)
@@ -183,15 +184,18 @@ class GraphQLEndpoint:
             return tagged(kept.tag, headers.get("if-none-match", ""), media_type, chunks)
         return reply(200, media_type, chunks)
 
-    def _explains(self, headers: RequestHeaders) -> bool:
-        return self._limits.explain and headers.table.get(_RAW_EXPLAIN, b"").strip().lower() == b"plan"
+    def _explains(self, caller: Caller | None, headers: RequestHeaders) -> bool:
+        if not self._limits.explain or caller is None or SEES_PLANS not in caller.permissions:
+            return False
+        return headers.table.get(_RAW_EXPLAIN, b"").strip().lower() == b"plan"
 
     def _asking(
         self, caller: Caller | None, method: str, headers: RequestHeaders, media_type: str, facts: RequestFacts
     ) -> "_Asking":
         if caller is None and not self._limits.public_introspection:
             raise no_token()
-        return _Asking(caller, method, headers, media_type, self._explains(headers), _wants_newer(headers), facts)
+        explains, newer = self._explains(caller, headers), _wants_newer(caller, headers)
+        return _Asking(caller, method, headers, media_type, explains, newer, facts)
 
     async def _answer(self, asking: "_Asking", receive: Receive, sent: bytes, seconds: float) -> Reply:
         """Find an answer, or work it out. Raises RequestRefused, Unauthenticated and ClientGone."""
@@ -210,10 +214,10 @@ class GraphQLEndpoint:
 
     def _kept(self, asking: "_Asking", name: Hashable) -> Kept | None:
         """Return the answer that is kept of a request, if it may be given again to one who asks like this."""
-        tenant = asking.tenant
-        if tenant is None or asking.explains or asking.newer:
+        caller = asking.caller
+        if caller is None or asking.explains or asking.newer:
             return None
-        return self._responses.find(tenant, name, self._source().clock())
+        return self._responses.find(caller.tenant, _told_to(caller, name), self._source().clock())
 
     async def _again(self, asking: "_Asking", allowance: Allowance, kept: Kept) -> Reply | None:
         """Give an answer again, if the token may still read it."""
@@ -260,24 +264,24 @@ class GraphQLEndpoint:
     async def _run(
         self, prepared: Prepared, asking: "_Asking", allowance: Allowance, names: tuple[Hashable, ...]
     ) -> Reply:
-        source, tenant = self._source(), asking.tenant
-        if tenant is None:
+        source, caller = self._source(), asking.caller
+        if caller is None:
             answer = await self._engine.execute(prepared, Context(source.client.version, None, allowance))
             name_request(answer, asking.facts.request_id)
             return reply_of(200, asking.media_type, answer)
-        access = Access(source, tenant, allowance, refresh=asking.newer, trace=Trace(on=asking.explains))
+        access = Access(source, caller.tenant, allowance, refresh=asking.newer, trace=Trace(on=asking.explains))
         loaders = Loaders(access)
         try:
             answer = await self._engine.execute(prepared, Context(source.client.version, loaders, allowance))
             if access.used:
-                return self._finish(answer, asking, access, names)
+                return self._finish(answer, asking, access, [_told_to(caller, name) for name in names])
         finally:
             loaders.close()
             access.close()
         name_request(answer, asking.facts.request_id)
         return reply_of(200, asking.media_type, answer)
 
-    def _finish(self, answer: Answer, asking: "_Asking", access: Access, names: tuple[Hashable, ...]) -> Reply:
+    def _finish(self, answer: Answer, asking: "_Asking", access: Access, names: Sequence[Hashable]) -> Reply:
         """Return the reply with an answer made from data, and keep it where that is worth it."""
         answer.extensions = {"clever": access.report()}
         name_request(answer, asking.facts.request_id)
@@ -319,9 +323,14 @@ def _who(caller: Caller | None, scope: Scope) -> Hashable:
     return caller.tenant.key, caller.viewer
 
 
-def _wants_newer(headers: RequestHeaders) -> bool:
+def _told_to(caller: Caller, name: Hashable) -> Hashable:
+    """Return what names a request of this caller: a person is told what this person may see."""
+    return name if caller.viewer is None else (caller.viewer, name)
+
+
+def _wants_newer(caller: Caller | None, headers: RequestHeaders) -> bool:
     sent = headers.table.get(b"cache-control")
-    return sent is not None and b"no-cache" in sent.lower()
+    return sent is not None and b"no-cache" in sent.lower() and caller is not None and REFRESH in caller.permissions
 
 
 def name_request(body: Answer, request_id: str) -> None:
