@@ -21,8 +21,12 @@ async def while_wanted(receive: Receive, allowance: Allowance) -> AsyncIterator[
 
     async def watch() -> None:
         nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        ends = 0
+        while (message := await receive())["type"] != "http.disconnect":
+            ends += not message.get("more_body", False)
+            if ends > 1:
+                # This server says that again and again, and not when the caller hangs up.
+                return
         gone = True
         allowance.abandon()
         if task is not None:

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 
 from gateway.app import create_app
+from gateway.clever.allowance import Allowance
 from gateway.settings import Settings
+from gateway.web.leaving import while_wanted
 from tests.observability.lines import Log, logged
 from tests.resilience.faulty import ANY, Faulty, slow
 from tests.resilience.fixtures import faulty, faulty_server
@@ -78,6 +81,45 @@ async def test_what_another_waits_for_goes_on(asking: tuple[httpx.AsyncClient, L
     assert answer.json()["data"]["schools"]["nodes"]
     assert len(faulty.asked) == 1
     assert faulty.left == []
+
+
+async def test_a_server_that_never_says_who_hung_up_is_not_asked_for_ever() -> None:
+    asked = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async with while_wanted(receive, Allowance(5, 1)):
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    assert asked == 2
+
+
+@pytest.mark.parametrize("before", [False, True])
+async def test_a_cancellation_of_somebody_elses_is_no_hanging_up(before: bool) -> None:
+    """`before`: it comes when the caller has just hung up, too."""
+    hangs_up = asyncio.Event()
+    allowance = Allowance(5, 1)
+
+    async def receive() -> dict[str, Any]:
+        await hangs_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def request() -> None:
+        async with while_wanted(receive, allowance):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(request())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    if before:
+        hangs_up.set()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_one_who_hangs_up_while_waiting_for_a_turn_leaves_the_line(faulty: Faulty) -> None:
