@@ -39,6 +39,7 @@ from gateway.identity import Tenant
 from gateway.observability import metrics as prometheus
 from gateway.observability.audit import AuditLog
 from gateway.observability.log import (
+    flush_log,
     log_call,
     log_internal,
     log_no_sign_in,
@@ -55,7 +56,8 @@ from gateway.settings import Misconfigured, Settings, listed
 from gateway.web.api_keys import ApiKeys
 from gateway.web.auth import Authenticator, PassThrough
 from gateway.web.csrf import PREFLIGHT_HEADERS
-from gateway.web.endpoint import EXPLAIN, EndpointLimits, GraphQLEndpoint, name_request
+from gateway.web.edge import Edge
+from gateway.web.endpoint import EXPLAIN, Admission, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
 from gateway.web.graphiql_page import graphiql_routes
 from gateway.web.hosts import AllowedHosts
@@ -63,9 +65,11 @@ from gateway.web.jwks import PublicKeys
 from gateway.web.jwt import JwtAuthenticator, JwtRules
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
 from gateway.web.ops import ops_routes
+from gateway.web.rates import Rates
 from gateway.web.security import SecurityHeaders
 from gateway.web.sessions import Seal, SessionAuthenticator, Sessions
 from gateway.web.signin import CALLBACK, LOGIN, LOGOUT, SignIn, Site, Tenants
+from gateway.web.turns import Turns
 from gateway.web.viewer_auth import ViewerAuthentication
 
 ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", LOGIN, CALLBACK, LOGOUT})
@@ -102,6 +106,7 @@ def create_app(
             finally:
                 await source.aclose()
                 source = None
+                flush_log()
 
     audit = open_audit(settings)
     callers = open_callers(settings, the_source, lambda tenant: source.withdraw(tenant) if source else None)
@@ -109,15 +114,28 @@ def create_app(
     engine = open_engine(settings, persisted, metrics)
     keeps_answers = settings.cache and settings.response_cache
     responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
-    limits = endpoint_limits(settings)
-    endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, callers.authenticator)
+    endpoint = GraphQLEndpoint(
+        engine,
+        the_source,
+        endpoint_limits(settings),
+        log_internal,
+        persisted,
+        responses,
+        callers.authenticator,
+        admission(settings),
+    )
+    on_request = subscribers(metrics, audit)
+
+    def ready() -> bool:
+        return source is not None and callers.ready and not app.state.draining
+
     graphiql = open_graphiql(settings, demo_token, callers.sign_in)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", endpoint),
             Route("/", _front_door(settings.graphiql)),
             *(callers.sign_in.routes() if callers.sign_in else ()),
-            *ops_routes(lambda: source is not None and callers.ready, metrics.render, prometheus.CONTENT_TYPE),
+            *ops_routes(ready, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
         ],
         middleware=[
@@ -128,6 +146,18 @@ def create_app(
         exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
+    app.state.draining = False
+    hosts, origins = listed(settings.allowed_hosts), listed(settings.cors_origins)
+    app.middleware_stack = Edge(
+        app.build_middleware_stack(), endpoint, on_request, hosts=hosts, cross_origin=bool(origins)
+    )
+    return app
+
+
+def admission(settings: Settings) -> Admission:
+    """Return how many requests there may be at a time, and how often one may ask."""
+    turns = Turns(settings.max_concurrent, settings.max_queued, settings.queue_seconds)
+    return Admission(turns, Rates(settings.client_rate, settings.client_burst) if settings.client_rate else None)
 
 
 def subscribers(metrics: Metrics, audit: AuditLog | None) -> Callable[[RequestDone], None]:

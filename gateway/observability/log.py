@@ -1,9 +1,12 @@
 """Logs as JSON lines. What is logged is chosen field by field: no token, name, query text or variable is among it."""
 
+import asyncio
 import logging
 import sys
+import time
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TextIO
 
 import msgspec
@@ -15,6 +18,8 @@ from gateway.web.middleware import RequestDone
 from gateway.web.signin import SignedIn
 
 _log = logging.getLogger("gateway")
+# For so long a line of the access log waits for others: a write for each costs more than all the rest of it.
+_TOGETHER_S = 0.01
 
 
 class JsonLines(logging.Formatter):
@@ -32,13 +37,65 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+class Lines(logging.StreamHandler[TextIO]):
+    """Writes lines to a stream: those of requests together, some milliseconds later, all others at once.
+
+    Those that wait are written before any other, and when logging ends with the process.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._waiting: list[tuple[float, RequestDone]] = []
+        self._due = 0.0
+
+    def add(self, done: RequestDone) -> None:
+        """Take a request, to be written down soon."""
+        now = time.time()
+        self._waiting.append((now, done))
+        # What was due long since was to be written by a loop that has ended.
+        if not 0 <= self._due - now <= _TOGETHER_S:
+            try:
+                asyncio.get_running_loop().call_later(_TOGETHER_S, self.write_waiting)
+            except RuntimeError:
+                self.write_waiting()
+            else:
+                self._due = now + _TOGETHER_S
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, behind the lines that wait."""
+        self.write_waiting()
+        super().emit(record)
+
+    def write_waiting(self) -> None:
+        """Write the lines that wait."""
+        self.acquire()
+        try:
+            # Another thread may be adding.
+            count = len(self._waiting)
+            text = "".join([_request_line(at, done) for at, done in self._waiting[:count]])
+            del self._waiting[:count]
+            if text:
+                self.stream.write(text)
+                self.stream.flush()
+        except Exception:  # noqa: BLE001 - logging keeps failures of a stream to itself, as its own handlers do
+            self.handleError(logging.makeLogRecord({"msg": "request"}))
+        finally:
+            self.release()
+
+    def close(self) -> None:
+        """Write what waits; called when the process ends."""
+        self.write_waiting()
+        super().close()
+
+
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
     """Send the gateway's and the server's logs to `stream` (stderr) as JSON lines."""
     # None of this is in our lines, and looking it up is what a line costs most
     # (https://docs.python.org/3/howto/logging.html#optimization).
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(stream or sys.stderr)
+    flush_log()
+    handler = Lines(stream or sys.stderr)
     handler.setFormatter(JsonLines())
     for name in ("gateway", "uvicorn.error"):
         logger = logging.getLogger(name)
@@ -51,6 +108,12 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
 
 def log_request(done: RequestDone) -> None:
     """Write the access log's line for one request."""
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    handler = _log.handlers[0] if _log.handlers else None
+    if isinstance(handler, Lines):
+        handler.add(done)
+        return
     fields = {
         "request_id": done.request_id,
         "method": done.method,
@@ -61,6 +124,29 @@ def log_request(done: RequestDone) -> None:
         "error_codes": done.error_codes,
     }
     _log.info("request", extra={"fields": fields})
+
+
+def flush_log() -> None:
+    """Write the lines that wait for others."""
+    for handler in _log.handlers:
+        if isinstance(handler, Lines):
+            handler.write_waiting()
+
+
+def _request_line(at: float, done: RequestDone) -> str:
+    """Return the same as `JsonLines` would: nothing in it needs escaping, and it is written for every request."""
+    second = int(at)
+    codes = msgspec.json.encode(done.error_codes).decode() if done.error_codes else "[]"
+    return (
+        f'{{"time":"{_second(second)}.{int((at - second) * 1000):03}Z","level":"info","event":"request",'
+        f'"request_id":"{done.request_id}","method":"{done.method}","route":"{done.route}","status":{done.status},'
+        f'"ms":{round(done.seconds * 1000, 1)},"upstream_calls":{done.upstream_calls},"error_codes":{codes}}}\n'
+    )
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def log_call(sent: CallSent) -> None:

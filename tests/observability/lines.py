@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gateway.observability.log import configure_logging
+from gateway.observability.log import configure_logging, flush_log
 
 
 class Log:
@@ -19,6 +19,7 @@ class Log:
     @property
     def text(self) -> str:
         """Return everything as it was written."""
+        flush_log()
         return self.stream.getvalue()
 
     @property
@@ -41,6 +42,7 @@ def logged(level: str = "info") -> Iterator[Log]:
     try:
         yield log
     finally:
+        flush_log()
         for logger, handlers, propagate, old_level in before:
             logger.handlers, logger.propagate = handlers, propagate
             logger.setLevel(old_level)
