@@ -1,25 +1,31 @@
 """create_app(settings): the composition root, and the only place that sees every layer."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import fields
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
 
 import httpx
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
-from gateway import __version__
 from gateway.access.source import Source
 from gateway.cache.freshness import Lifetimes
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
+from gateway.clever.district_tokens import DistrictTokens
+from gateway.clever.outside import Fetch, Unread, WatchedFile
+from gateway.clever.signin import App, CleverSignIn
+from gateway.clever.token_sources import FileTokens, FixedTokens, ListedTokens, TokenSource, read_pairs
 from gateway.engine.answers import refusal
 from gateway.engine.documents import DocumentCache
 from gateway.engine.executor import Engine
@@ -27,30 +33,55 @@ from gateway.engine.limits import Limits
 from gateway.engine.persisted import PersistedDocuments, read_manifest
 from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
+from gateway.identity import Tenant
 from gateway.observability import metrics as prometheus
-from gateway.observability.log import flush_log, log_call, log_internal, log_request, log_untrusted
+from gateway.observability.audit import AuditLog
+from gateway.observability.log import (
+    flush_log,
+    log_call,
+    log_internal,
+    log_no_sign_in,
+    log_own_secret,
+    log_problem,
+    log_request,
+    log_sign_in,
+    log_tokens,
+    log_untrusted,
+)
 from gateway.observability.metrics import Metrics
 from gateway.schema.build import build_schema
-from gateway.settings import Settings, listed
+from gateway.settings import Misconfigured, Settings, listed
+from gateway.web.api_keys import ApiKeys
+from gateway.web.auth import Authenticator, PassThrough
 from gateway.web.csrf import PREFLIGHT_HEADERS
 from gateway.web.edge import Edge
 from gateway.web.endpoint import EXPLAIN, Admission, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
+from gateway.web.front import elsewhere, front_door
 from gateway.web.graphiql_page import graphiql_routes
 from gateway.web.hosts import AllowedHosts
+from gateway.web.jwks import PublicKeys
+from gateway.web.jwt import JwtAuthenticator, JwtRules
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
 from gateway.web.ops import ops_routes
 from gateway.web.rates import Rates
 from gateway.web.security import SecurityHeaders
+from gateway.web.sessions import Seal, SessionAuthenticator, Sessions
+from gateway.web.signin import CALLBACK, LOGIN, LOGOUT, SignIn, Site, Tenants
 from gateway.web.turns import Turns
+from gateway.web.viewer_auth import ViewerAuthentication
 
-ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics"})
+ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", LOGIN, CALLBACK, LOGOUT})
+_LARGEST_KEY_SET = 512 * 1024
 
 
 def create_app(
     settings: Settings, *, demo_token: str | None = None, transport: httpx.AsyncBaseTransport | None = None
 ) -> Starlette:
-    """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one."""
+    """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one.
+
+    Raises Misconfigured and ManifestError where a setting names what cannot be used.
+    """
     source: Source | None = None
     metrics = Metrics()
 
@@ -62,69 +93,239 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         nonlocal source
-        async with open_client(settings, transport, metrics.on_call) as client:
-            source = open_source(settings, client)
+        async with AsyncExitStack() as opened:
+            if audit is not None:
+                opened.enter_context(audit.reopened_on_hangup())
+            client = await opened.enter_async_context(open_client(settings, transport, metrics.on_call))
+            source = open_source(settings, client, callers.tokens)
             try:
+                for one in callers.opens:
+                    await opened.enter_async_context(one)
                 yield
             finally:
                 await source.aclose()
                 source = None
                 flush_log()
 
-    def on_request(done: RequestDone) -> None:
-        metrics.on_request(done)
-        log_request(done)
-
+    audit = open_audit(settings)
+    callers = open_callers(settings, the_source, lambda tenant: source.withdraw(tenant) if source else None)
     persisted = open_persisted(settings)
     engine = open_engine(settings, persisted, metrics)
-    keeps_answers = settings.cache and settings.response_cache
-    responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
-    graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
-    limits, admission = bounds(settings)
-    endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, admission=admission)
+    limits, responses = endpoint_limits(settings), open_responses(settings)
+    endpoint = GraphQLEndpoint(
+        engine, the_source, limits, log_internal, persisted, responses, callers.authenticator, admission(settings)
+    )
+
+    def is_ready() -> bool:
+        return source is not None and callers.ready and not app.state.draining
+
+    on_request = subscribers(metrics, audit)
     app = Starlette(
         routes=[
             Route("/graphql", endpoint),
-            Route("/", _front_door(settings.graphiql)),
-            *ops_routes(lambda: source is not None and not app.state.draining, metrics.render, prometheus.CONTENT_TYPE),
-            *graphiql,
+            Route("/", front_door(settings.graphiql)),
+            *(callers.sign_in.routes() if callers.sign_in else ()),
+            *ops_routes(is_ready, metrics.render, prometheus.CONTENT_TYPE),
+            *open_graphiql(settings, demo_token, callers.sign_in),
         ],
-        middleware=[
-            Middleware(RequestIds),
-            Middleware(AccessLog, on_request=on_request, routes=ROUTES),
-            *browser_safety(settings),
-        ],
-        exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
+        middleware=around(settings, on_request),
+        exception_handlers={404: elsewhere, 405: elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
     app.state.draining = False
-    hosts, origins = listed(settings.allowed_hosts), listed(settings.cors_origins)
-    app.middleware_stack = Edge(
-        app.build_middleware_stack(), endpoint, on_request, hosts=hosts, cross_origin=bool(origins)
-    )
+    app.middleware_stack = edge(app.build_middleware_stack(), endpoint, on_request, settings)
     return app
 
 
-def bounds(settings: Settings) -> tuple[EndpointLimits, Admission]:
-    """Return what one request may take, and how many there may be."""
-    limits = EndpointLimits(
+def around(settings: Settings, on_request: Callable[[RequestDone], None]) -> list[Middleware]:
+    """Return what stands around all routes."""
+    return [
+        Middleware(RequestIds),
+        Middleware(AccessLog, on_request=on_request, routes=ROUTES),
+        *browser_safety(settings),
+    ]
+
+
+def edge(
+    app: ASGIApp, endpoint: GraphQLEndpoint, on_request: Callable[[RequestDone], None], settings: Settings
+) -> Edge:
+    """Put the short way to the endpoint in front of the whole application."""
+    cross_origin = bool(listed(settings.cors_origins))
+    return Edge(app, endpoint, on_request, hosts=listed(settings.allowed_hosts), cross_origin=cross_origin)
+
+
+def open_responses(settings: Settings) -> Responses:
+    """Build what keeps answers to give them again."""
+    keeps_answers = settings.cache and settings.response_cache
+    return Responses(settings.response_cache_bytes if keeps_answers else 0)
+
+
+def admission(settings: Settings) -> Admission:
+    """Return how many requests there may be."""
+    turns = Turns(settings.max_concurrent, settings.max_queued, settings.queue_seconds)
+    return Admission(turns, Rates(settings.client_rate, settings.client_burst) if settings.client_rate else None)
+
+
+def subscribers(metrics: Metrics, audit: AuditLog | None) -> Callable[[RequestDone], None]:
+    """Return what tells all who want to hear of requests."""
+
+    def on_request(done: RequestDone) -> None:
+        metrics.on_request(done)
+        log_request(done)
+        if audit is not None:
+            audit.on_request(done)
+
+    return on_request
+
+
+def endpoint_limits(settings: Settings) -> EndpointLimits:
+    """Return what one request may take, and what is noted of it."""
+    return EndpointLimits(
         deadline_s=settings.deadline,
         calls=settings.max_calls,
         rows=settings.max_rows,
         body_bytes=settings.max_body_bytes,
         public_introspection=settings.public_introspection,
         explain=settings.explain,
+        classmates=settings.classmates,
+        audited=settings.audit_log is not None,
     )
-    turns = Turns(settings.max_concurrent, settings.max_queued, settings.queue_seconds)
-    rates = Rates(settings.client_rate, settings.client_burst) if settings.client_rate else None
-    return limits, Admission(turns, rates)
 
 
-def open_source(settings: Settings, client: CleverClient) -> Source:
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who callers are, and the tokens of their districts where the gateway holds them.
+
+    `sign_in`: where people sign in, if they can. `opens` is opened in turn.
+    """
+
+    authenticator: Authenticator
+    tokens: DistrictTokens | None = None
+    sign_in: SignIn | None = None
+    opens: Sequence[AbstractAsyncContextManager[Any]] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Say whether anybody can be answered: tokens that the gateway holds have been read."""
+        return self.tokens is None or self.tokens.ready
+
+
+def check_files(settings: Settings) -> None:
+    """Raise Misconfigured or ManifestError where a setting names what cannot be used, before anything is started."""
+    open_persisted(settings)
+    if settings.auth == "viewer":
+        source, _ = open_token_source(settings)
+        open_api_keys(settings, DistrictTokens(source))
+    audit = open_audit(settings)
+    if audit is not None:
+        audit.close()
+
+
+def open_callers(settings: Settings, source: Callable[[], Source], on_gone: Callable[[Tenant], None]) -> Callers:
+    """Build what finds out who asks. `on_gone` hears of districts whose tokens are gone. Raises Misconfigured."""
+    if settings.auth == "passthrough":
+        return Callers(PassThrough())
+    token_source, opens = open_token_source(settings)
+    tokens = DistrictTokens(token_source, refresh_s=settings.token_refresh, on_read=log_tokens, on_gone=on_gone)
+    keys = open_api_keys(settings, tokens)
+    jwts: JwtAuthenticator | None = None
+    if settings.jwt_jwks_url:
+        fetch = Fetch(settings.jwt_jwks_url, most_bytes=_LARGEST_KEY_SET)
+        public_keys = PublicKeys(partial(fetch.read, settings.jwt_jwks_url), partial(log_problem, "keys of JWTs"))
+        audiences = tuple(listed(settings.jwt_audience))
+        rules = JwtRules(settings.jwt_issuer or "", audiences, settings.jwt_user_claim, settings.jwt_district_claim)
+        jwts = JwtAuthenticator(public_keys, tokens.tenant, rules)
+        opens += [fetch, aclosing(public_keys)]
+    people = open_sign_in(settings, tokens.tenant, source)
+    authenticator = ViewerAuthentication(jwts=jwts, keys=keys, sessions=people.authenticator if people else None)
+    opens += [people.clever, tokens] if people else [tokens]
+    return Callers(authenticator, tokens, people.sign_in if people else None, opens)
+
+
+def open_api_keys(settings: Settings, tokens: DistrictTokens) -> ApiKeys | None:
+    """Open the file of API keys, if there is one. Raises Misconfigured."""
+    if not settings.api_keys_file:
+        return None
+    try:
+        return ApiKeys(WatchedFile(Path(settings.api_keys_file)), tokens.tenant, partial(log_problem, "API keys"))
+    except Unread as error:
+        raise Misconfigured("api_keys_file", error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What signing in takes: Clever's side of it, to be entered; our side; and who recognises the sessions."""
+
+    clever: CleverSignIn
+    sign_in: SignIn
+    authenticator: SessionAuthenticator
+
+
+def open_sign_in(settings: Settings, tenants: Tenants, source: Callable[[], Source]) -> People | None:
+    """Build what signing in takes; None where the settings do not have people sign in."""
+    client_id, secret = settings.clever_client_id, settings.clever_client_secret
+    if client_id is None or secret is None:
+        return None
+    if settings.origin is None:
+        log_no_sign_in()
+        return None
+    if settings.session_secret is None:
+        log_own_secret()
+    sealed = listed(settings.session_secret.get_secret_value()) if settings.session_secret else [token_urlsafe(48)]
+    site = Site(settings.origin, home="/graphiql" if settings.graphiql else "/")
+    app = App(client_id, secret.get_secret_value(), f"{settings.origin}{CALLBACK}")
+    clever = CleverSignIn(
+        app, settings.oauth_origin, settings.clever_url, settings.clever_version, timeout_s=settings.upstream_timeout
+    )
+    sessions = Sessions(sealed, settings.session_hours * 3600, secure=site.secure)
+    sign_in = SignIn(clever, sessions, Seal(sealed, "sign-in"), site, tenants, source, log_sign_in)
+    return People(clever, sign_in, SessionAuthenticator(sessions, tenants))
+
+
+def open_graphiql(settings: Settings, demo_token: str | None, sign_in: SignIn | None) -> list[BaseRoute]:
+    """Build GraphiQL's routes; none where it is off."""
+    if not settings.graphiql:
+        return []
+    if sign_in is None:
+        return graphiql_routes(demo_token=demo_token, explain=settings.explain)
+    # A plan tells how large a district is: that is nothing for everybody who may sign in.
+    return graphiql_routes(sign_in=True, on_page=sign_in.tidy)
+
+
+def open_token_source(settings: Settings) -> tuple[TokenSource, list[AbstractAsyncContextManager[Any]]]:
+    """Build what the tokens of districts are read from, and what is to be opened before. Raises Misconfigured."""
+    try:
+        if settings.district_tokens:
+            return FixedTokens(read_pairs(settings.district_tokens.get_secret_value())), []
+        if settings.district_tokens_file:
+            file = FileTokens(WatchedFile(Path(settings.district_tokens_file)))
+            file.tokens()
+            return file, []
+    except Unread as error:
+        raise Misconfigured("district_tokens" if settings.district_tokens else "district_tokens_file", error) from None
+    secret = settings.clever_client_secret.get_secret_value() if settings.clever_client_secret else ""
+    fetch = Fetch(settings.oauth_origin)
+    return ListedTokens(fetch, settings.oauth_origin, settings.clever_client_id or "", secret), [fetch]
+
+
+def open_audit(settings: Settings) -> AuditLog | None:
+    """Open the audit log, if there is to be one. Raises Misconfigured."""
+    if not settings.audit_log:
+        return None
+    key = settings.pseudonym_key.get_secret_value() if settings.pseudonym_key else None
+    if key is None and settings.session_secret:
+        key = f"pseudonyms:{listed(settings.session_secret.get_secret_value())[0]}"
+    try:
+        return AuditLog(settings.audit_log, key)
+    except OSError as error:
+        raise Misconfigured("audit_log", f"the file cannot be opened ({error.strerror})") from None
+
+
+def open_source(settings: Settings, client: CleverClient, tokens: DistrictTokens | None = None) -> Source:
     """Build the way to Clever that the settings describe, with what it remembers; to be closed by the caller."""
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
-    return Source(client, shelf, lifetimes, recheck_s=settings.token_recheck)
+    return Source(client, shelf, lifetimes, tokens, recheck_s=settings.token_recheck)
 
 
 def open_persisted(settings: Settings) -> PersistedDocuments:
@@ -179,24 +380,6 @@ def open_client(
     return CleverClient(
         settings.clever_url, settings.clever_version, limits=limits, budget=budget, transport=transport, on_call=told
     )
-
-
-def _front_door(graphiql: bool) -> Callable[[Request], Awaitable[Response]]:
-    """Lead browsers to GraphiQL and tell programs where the endpoint is."""
-
-    async def front_door(request: Request) -> Response:
-        if graphiql and "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse("/graphiql", 303)
-        return JSONResponse({"name": "clever-graphql-gateway", "version": __version__, "graphql": "/graphql"})
-
-    return front_door
-
-
-async def _elsewhere(_request: Request, error: Exception) -> Response:
-    """Answer a path that is none of ours, or a method that it does not take."""
-    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
-    problem = "Nothing is at this path" if status == 404 else "This path does not take this method"
-    return JSONResponse({"errors": [{"message": f"{problem}; the GraphQL endpoint is /graphql."}]}, status, headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.access.evidence import Evidence
+from gateway.engine.accounts import Account
 from gateway.engine.answers import Answer
 from gateway.engine.writing import CHUNK, Written
 from gateway.identity import Tenant
@@ -28,7 +29,7 @@ Key = tuple[Tenant, Hashable]
 class Kept:
     """A tenant's answer without errors, and what it was made from; `tag` changes with its data.
 
-    `opened` is the body up to its data, in chunks.
+    `opened` is the body up to its data, in chunks; `account` what the audit log tells of it, where there is one.
     """
 
     tenant: Tenant
@@ -37,13 +38,19 @@ class Kept:
     tag: str
     keys: tuple[Key, ...]
     size: int
+    account: Account | None = None
 
     def body(self, calls: int, remaining: int) -> list[bytes]:
         """Return the body, in chunks, with what it cost to give it again."""
         cost = b',"extensions":{"clever":{"cost":{"calls":%d,"cached":%d,"remaining":%d}}}}'
-        if len(self.opened) == 1:
-            return [self.opened[0] + cost % (calls, len(self.evidence.entries), remaining)]
-        return [*self.opened, cost % (calls, len(self.evidence.entries), remaining)]
+        return self._ending(cost % (calls, len(self.evidence.entries), remaining))
+
+    def bare_body(self) -> list[bytes]:
+        """Return the body, in chunks, for one who may not know what it cost."""
+        return self._ending(b"}")
+
+    def _ending(self, end: bytes) -> list[bytes]:
+        return [self.opened[0] + end] if len(self.opened) == 1 else [*self.opened, end]
 
 
 class Responses:
@@ -69,7 +76,14 @@ class Responses:
         self._kept.move_to_end(kept)
         return kept
 
-    def keep(self, tenant: Tenant, names: Iterable[Hashable], answer: Answer, evidence: Evidence) -> Kept | None:
+    def keep(
+        self,
+        tenant: Tenant,
+        names: Iterable[Hashable],
+        answer: Answer,
+        evidence: Evidence,
+        account: Account | None = None,
+    ) -> Kept | None:
         """Keep an answer under the names of its request, if it is not too large; its data becomes bytes."""
         if not self._capacity:
             return None
@@ -78,8 +92,7 @@ class Responses:
         data: Written = answer.data
         keys = tuple((tenant, name) for name in names)
         size = sum(map(len, data.chunks)) + sum(map(_size, keys)) + _PLACE_BYTES
-        opened = _opened(data)
-        kept = Kept(tenant, opened, evidence, _tag(data), keys, size)
+        kept = Kept(tenant, _opened(data), evidence, _tag(data), keys, size, account)
         if size <= self._capacity * _LARGEST_SHARE:
             for key in keys:
                 if (before := self._found.get(key)) is not None:

@@ -3,51 +3,70 @@
 from functools import lru_cache
 from typing import Protocol
 
+from starlette.datastructures import Headers
+
 from gateway.errors import Unauthenticated
 from gateway.identity import Caller, Tenant
 from gateway.web.headers import RequestHeaders
 
-CHALLENGE = 'Bearer realm="Clever"'
+_WANTED = "send a Clever district-app token as `Authorization: Bearer <token>`"
 
 
 class Authenticator(Protocol):
-    """Finds out who a request comes from."""
+    """Finds out who a request comes from. `challenge` is what `WWW-Authenticate` says to those who are refused."""
+
+    challenge: str
 
     async def caller(self, headers: RequestHeaders) -> Caller | None:
         """Return the caller, or None where the request names nobody.
 
-        Raises Unauthenticated where what it brings is malformed, refused or past its time.
+        Raises Unauthenticated where what it brings is malformed, refused or past its time, RequestRefused where that
+        cannot be found out.
         """
+        ...
+
+    def nobody(self) -> Unauthenticated:
+        """Build the error for a request that names nobody and asks for data."""
         ...
 
 
 class PassThrough:
     """Takes the caller's bearer for a Clever district-app token; may do everything that the token may."""
 
+    challenge = 'Bearer realm="Clever"'
+
     async def caller(self, headers: RequestHeaders) -> Caller | None:
         """Return the caller as the token's tenant."""
         header = headers.table.get(b"authorization")
         return None if header is None else _caller_of(header)
 
+    def nobody(self) -> Unauthenticated:
+        """Build the error for a request without a token."""
+        return Unauthenticated(
+            "A token is missing. Send `Authorization: Bearer <token>` with a Clever district-app token; Clever's "
+            "public sandbox and our own take `TEST_TOKEN`."
+        )
+
 
 # Telling who it is takes a digest, and callers come back; each request would have one made else.
 @lru_cache(maxsize=1024)
 def _caller_of(header: bytes) -> Caller:
-    """Return the caller that an `Authorization` header names.
+    return Caller(Tenant(_token_in(header.decode("latin-1"), _WANTED)))
 
-    A token's format is never judged: whether it is good is Clever's to say.
-    Raises Unauthenticated where the header holds something else than a bearer token.
+
+def bearer_of(headers: Headers, wanted: str) -> str | None:
+    """Return the bearer's token, or None where the request carries no `Authorization`.
+
+    A token's format is never judged: whether it is good is for others to say.
+    Raises Unauthenticated, which says what is `wanted`, where the header holds something else than a bearer token.
     """
-    scheme, _, token = header.decode("latin-1").strip().partition(" ")
+    header = headers.get("authorization")
+    return None if header is None else _token_in(header, wanted)
+
+
+def _token_in(header: str, wanted: str) -> str:
+    scheme, _, token = header.strip().partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token or not token.isprintable() or not token.isascii():
-        raise Unauthenticated("The Authorization header must be `Bearer <token>`, with a Clever district-app token.")
-    return Caller(Tenant(token))
-
-
-def no_token() -> Unauthenticated:
-    """Build the error for a request without a token."""
-    return Unauthenticated(
-        "A token is missing. Send `Authorization: Bearer <token>` with a Clever district-app token; Clever's public "
-        "sandbox and our own take `TEST_TOKEN`."
-    )
+        raise Unauthenticated(f"The Authorization header must be `Bearer <token>`: {wanted}.")
+    return token

@@ -68,9 +68,8 @@ class Edge:
         finally:
             codes = tuple(dict.fromkeys(facts.error_codes)) if facts.error_codes else ()
             took = time.perf_counter() - started
-            self._on_request(
-                RequestDone(name, log_method(scope["method"]), PATH, status, took, facts.upstream_calls, codes)
-            )
+            method = log_method(scope["method"])
+            self._on_request(RequestDone(name, method, PATH, status, took, facts.upstream_calls, codes, facts))
 
     def _is_plain(self, headers: RequestHeaders) -> bool:
         if self._cross_origin and b"origin" in headers.table:

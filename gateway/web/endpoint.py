@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.access.executor import Access
 from gateway.access.source import Source
 from gateway.access.trace import Trace
 from gateway.clever.allowance import Allowance, out_of_time
+from gateway.engine.accounts import account_of
 from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused
 from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, TryLater, Unauthenticated
-from gateway.identity import EXPLAIN as SEES_PLANS
+from gateway.identity import EXPLAIN as MAY_EXPLAIN
 from gateway.identity import REFRESH, Caller, Tenant
-from gateway.loaders import Loaders
+from gateway.loaders.handed import Handed
 from gateway.schema.context import Context
-from gateway.web.auth import CHALLENGE, Authenticator, PassThrough, no_token
+from gateway.web.auth import Authenticator, PassThrough
 from gateway.web.begun import Begun
 from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
@@ -37,6 +37,7 @@ from gateway.web.parsing import (
     whole_body,
 )
 from gateway.web.rates import Rates
+from gateway.web.reach import Reach, reach_of
 from gateway.web.replies import Pair, Reply, reply, reply_of, send_reply, tagged
 from gateway.web.turns import Turns
 
@@ -46,14 +47,14 @@ _GRACE_S = 5.0
 # With the value `plan`, asks what was done upstream and why.
 EXPLAIN = "x-clever-explain"
 _RAW_EXPLAIN = EXPLAIN.encode()
-_CHALLENGE = b"www-authenticate", CHALLENGE.encode()
 _ALLOW = b"allow", b"GET, POST"
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointLimits:
-    """What one request may take: seconds, calls to Clever, rows, bytes of its body; what needs no token; and whether
-    it may ask what was done upstream.
+    """What one request may take: seconds, calls to Clever, rows, bytes of its body; what needs no token; whether it
+    may ask what was done upstream; and whether students see their classmates' names. `audited`: an account is kept of
+    what it was given.
     """
 
     deadline_s: float
@@ -62,6 +63,8 @@ class EndpointLimits:
     body_bytes: int
     public_introspection: bool
     explain: bool = False
+    classmates: bool = False
+    audited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +115,11 @@ class GraphQLEndpoint:
             if media_type is None:
                 raise RequestRefused("BAD_USER_INPUT", f"Accept `{GRAPHQL_JSON}` or `{JSON}`.", status=406)
             began = time.monotonic()
-            caller = await self._authenticator.caller(headers)
+            caller = facts.caller = await self._authenticator.caller(headers)
             if self._rates is not None:
                 self._rates.take(_who(caller, scope))
             sent = await self._read(scope, receive, headers)
-            given = self._at_once(caller, scope["method"], headers, sent, media_type)
+            given = self._at_once(caller, scope["method"], headers, sent, media_type, facts)
             if given is None:
                 asking = self._asking(caller, scope["method"], headers, media_type, facts)
                 given = await self._answer(asking, receive, sent, self._limits.deadline_s + began - time.monotonic())
@@ -130,7 +133,7 @@ class GraphQLEndpoint:
                 more = ((b"retry-after", b"%d" % error.retry_after),)
         except Unauthenticated as error:
             status, body = 401, refusal([error], error.code)
-            more = (_CHALLENGE,)
+            more = ((b"www-authenticate", self._authenticator.challenge.encode()),)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is masked and carries the usual headers
             self._on_internal(error)
             status, body = 500, refusal([error], INTERNAL)
@@ -164,7 +167,13 @@ class GraphQLEndpoint:
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
 
     def _at_once(
-        self, caller: Caller | None, method: str, headers: RequestHeaders, sent: bytes, media_type: str
+        self,
+        caller: Caller | None,
+        method: str,
+        headers: RequestHeaders,
+        sent: bytes,
+        media_type: str,
+        facts: RequestFacts,
     ) -> Reply | None:
         """Return the very answer that is kept of these bytes, if there is nothing to find out first.
 
@@ -176,16 +185,22 @@ class GraphQLEndpoint:
         kept = self._responses.find(caller.tenant, _told_to(caller, sent), source.clock())
         if kept is None or not source.trusts(caller.tenant):
             return None
-        return self._given_again(kept, 0, method, headers, media_type)
+        facts.account, facts.answered = kept.account, True
+        return self._given_again(kept, caller, 0, method, headers, media_type)
 
-    def _given_again(self, kept: Kept, calls: int, method: str, headers: RequestHeaders, media_type: str) -> Reply:
-        chunks = kept.body(calls, self._source().client.calls_left(kept.tenant))
+    def _given_again(
+        self, kept: Kept, caller: Caller, calls: int, method: str, headers: RequestHeaders, media_type: str
+    ) -> Reply:
+        if MAY_EXPLAIN in caller.permissions:
+            chunks = kept.body(calls, self._source().client.calls_left(kept.tenant))
+        else:
+            chunks = kept.bare_body()
         if method == "GET":
             return tagged(kept.tag, headers.get("if-none-match", ""), media_type, chunks)
         return reply(200, media_type, chunks)
 
     def _explains(self, caller: Caller | None, headers: RequestHeaders) -> bool:
-        if not self._limits.explain or caller is None or SEES_PLANS not in caller.permissions:
+        if not self._limits.explain or not _may(caller, MAY_EXPLAIN):
             return False
         return headers.table.get(_RAW_EXPLAIN, b"").strip().lower() == b"plan"
 
@@ -193,7 +208,7 @@ class GraphQLEndpoint:
         self, caller: Caller | None, method: str, headers: RequestHeaders, media_type: str, facts: RequestFacts
     ) -> "_Asking":
         if caller is None and not self._limits.public_introspection:
-            raise no_token()
+            raise self._authenticator.nobody()
         explains, newer = self._explains(caller, headers), _wants_newer(caller, headers)
         return _Asking(caller, method, headers, media_type, explains, newer, facts)
 
@@ -221,18 +236,20 @@ class GraphQLEndpoint:
 
     async def _again(self, asking: "_Asking", allowance: Allowance, kept: Kept) -> Reply | None:
         """Give an answer again, if the token may still read it."""
-        source = self._source()
+        source, caller, facts = self._source(), asking.caller, asking.facts
         try:
             await source.check(kept.tenant, allowance)
         except GatewayError:
             # It is told field by field, as it is where nothing is kept.
             return None
-        if not kept.evidence.stands(source.clock()):
+        if caller is None or not kept.evidence.stands(source.clock()):
             # The token is shown less than before: the check has just forgotten what the answer was made from.
             return None
-        return self._given_again(kept, allowance.used, asking.method, asking.headers, asking.media_type)
+        facts.account, facts.answered = kept.account, True
+        return self._given_again(kept, caller, allowance.used, asking.method, asking.headers, asking.media_type)
 
     async def _work_out(self, asking: "_Asking", allowance: Allowance, sent: bytes) -> Reply:
+        facts = asking.facts
         try:
             kept = self._kept(asking, sent)
             if kept is not None and (again := await self._again(asking, allowance, kept)) is not None:
@@ -243,10 +260,14 @@ class GraphQLEndpoint:
             kept = self._kept(asking, name)
             if kept is not None and (again := await self._again(asking, allowance, kept)) is not None:
                 return again
+            if self._limits.audited:
+                facts.account = account_of(request.query, self._persisted.trusted_name(request.query))
             prepared = self._engine.prepare(request)
+            if facts.account:
+                facts.account.operation = prepared.operation.node.operation.value
             self._persisted.register(asked)
             if asking.caller is None and not prepared.only_introspects:
-                raise no_token()
+                raise self._authenticator.nobody()
             return await self._execute(prepared, asking, allowance, (sent, name))
         except Refused as refused:
             return reply_of(400 if asking.media_type == GRAPHQL_JSON else 200, asking.media_type, refused.body)
@@ -264,29 +285,47 @@ class GraphQLEndpoint:
     async def _run(
         self, prepared: Prepared, asking: "_Asking", allowance: Allowance, names: tuple[Hashable, ...]
     ) -> Reply:
-        source, caller = self._source(), asking.caller
+        source, caller, facts = self._source(), asking.caller, asking.facts
         if caller is None:
-            answer = await self._engine.execute(prepared, Context(source.client.version, None, allowance))
-            name_request(answer, asking.facts.request_id)
-            return reply_of(200, asking.media_type, answer)
-        access = Access(source, caller.tenant, allowance, refresh=asking.newer, trace=Trace(on=asking.explains))
-        loaders = Loaders(access)
+            return self._plain(
+                await self._engine.execute(prepared, Context(source.client.version, None, allowance)), asking
+            )
+        reach = await reach_of(
+            source,
+            caller,
+            allowance,
+            Trace(on=asking.explains),
+            refresh=asking.newer,
+            classmates=self._limits.classmates,
+            handed=Handed() if facts.account else None,
+        )
         try:
-            answer = await self._engine.execute(prepared, Context(source.client.version, loaders, allowance))
-            if access.used:
-                return self._finish(answer, asking, access, [_told_to(caller, name) for name in names])
+            context = Context(source.client.version, reach.loaders, allowance)
+            answer = await self._engine.execute(prepared, context)
+            if facts.account and reach.handed:
+                facts.account.records = reach.handed.counts()
+            if reach.access.used:
+                return self._finish(answer, asking, reach, [_told_to(caller, name) for name in names])
         finally:
-            loaders.close()
-            access.close()
+            reach.loaders.close()
+            reach.access.close()
+        return self._plain(answer, asking)
+
+    def _plain(self, answer: Answer, asking: "_Asking") -> Reply:
+        """Return the reply with an answer that no data was read for."""
         name_request(answer, asking.facts.request_id)
+        asking.facts.answered = True
         return reply_of(200, asking.media_type, answer)
 
-    def _finish(self, answer: Answer, asking: "_Asking", access: Access, names: Sequence[Hashable]) -> Reply:
+    def _finish(self, answer: Answer, asking: "_Asking", reach: Reach, names: Sequence[Hashable]) -> Reply:
         """Return the reply with an answer made from data, and keep it where that is worth it."""
-        answer.extensions = {"clever": access.report()}
-        name_request(answer, asking.facts.request_id)
+        if report := reach.report():
+            answer.extensions = {"clever": report}
+        access, facts = reach.access, asking.facts
+        facts.answered = True
+        name_request(answer, facts.request_id)
         evidence = None if answer.errors or access.trace.on else access.evidence()
-        kept = self._responses.keep(access.tenant, names, answer, evidence) if evidence else None
+        kept = self._responses.keep(access.tenant, names, answer, evidence, facts.account) if evidence else None
         if kept is None or not asking.by_get:
             return reply_of(200, asking.media_type, answer)
         return tagged(kept.tag, asking.headers.get("if-none-match", ""), asking.media_type, answer.chunks())
@@ -328,9 +367,14 @@ def _told_to(caller: Caller, name: Hashable) -> Hashable:
     return name if caller.viewer is None else (caller.viewer, name)
 
 
+def _may(caller: Caller | None, permission: str) -> bool:
+    """Say whether the caller may have a permission: of a person the roster tells, once it has been read."""
+    return caller is not None and (caller.viewer is not None or permission in caller.permissions)
+
+
 def _wants_newer(caller: Caller | None, headers: RequestHeaders) -> bool:
     sent = headers.table.get(b"cache-control")
-    return sent is not None and b"no-cache" in sent.lower() and caller is not None and REFRESH in caller.permissions
+    return sent is not None and b"no-cache" in sent.lower() and _may(caller, REFRESH)
 
 
 def name_request(body: Answer, request_id: str) -> None:

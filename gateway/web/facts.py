@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from gateway.engine.accounts import Account
+from gateway.identity import Caller
+
 _KEY = "gateway.facts"
 
 # For the log alone: the id of the request that is being answered.
@@ -14,11 +17,17 @@ current_request_id: ContextVar[str] = ContextVar("current_request_id", default="
 
 @dataclass(slots=True)
 class RequestFacts:
-    """The request's id, what it cost and which error codes it got; filled in along the way."""
+    """The request's id, what it cost and which error codes it got; filled in along the way.
+
+    For the audit log also who asked, what was asked and handed out, and whether there was an answer with data.
+    """
 
     request_id: str = ""
     upstream_calls: int = 0
     error_codes: Sequence[str] = ()
+    caller: Caller | None = None
+    account: Account | None = None
+    answered: bool = False
 
 
 def note(scope: Scope, request_id: str) -> RequestFacts:

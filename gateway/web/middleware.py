@@ -20,7 +20,7 @@ class RequestDone(msgspec.Struct, frozen=True, gc=False):
     """One request as subscribers hear of it.
 
     `route` is one of ours or `other`: paths of strangers are not repeated. `status` is 0 where the caller went away
-    before there was an answer.
+    before there was an answer. `facts` are those that it was made from.
     """
 
     request_id: str
@@ -30,6 +30,7 @@ class RequestDone(msgspec.Struct, frozen=True, gc=False):
     seconds: float
     upstream_calls: int
     error_codes: tuple[str, ...]
+    facts: RequestFacts = msgspec.field(default_factory=RequestFacts)
 
 
 def request_id(sent: bytes | None) -> bytes:
@@ -106,4 +107,5 @@ class AccessLog:
             seconds,
             facts.upstream_calls,
             tuple(dict.fromkeys(facts.error_codes)),
+            facts,
         )

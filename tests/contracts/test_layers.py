@@ -19,7 +19,7 @@ MAY_IMPORT["app"] |= WIRED
 MAY_IMPORT["cli"] |= WIRED
 MAY_IMPORT |= {
     "settings": set(),
-    "observability": {"observability", "web", "clever"},
+    "observability": {"observability", "web", "clever", "identity"},
     "sandbox": {"sandbox"},
     "__main__": {"cli"},
     "__init__": set(),
@@ -42,6 +42,9 @@ OWNERS = {
     "pydantic_settings": {"settings"},
     "prometheus_client": {"observability"},
     "faker": {"sandbox"},
+    "authlib": {"clever"},
+    "joserfc": {"web"},
+    "cryptography": {"web"},
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "node_modules" not in path.parts)
