@@ -95,11 +95,11 @@ class Trust:
 
     def stands(self, tenant: Tenant) -> bool:
         """Say whether `check` has nothing to ask, nor to refuse."""
-        # What was refused since it was accepted is not among the accepted any more.
-        token = tenant.credential
+        now, token = self._clock(), tenant.credential
         accepted = self._accepted.get(token)
-        fresh = accepted is not None and self._clock() - accepted < self._recheck_s / 2
-        return fresh and not (self._doubted and token in self._doubted)
+        if accepted is None or now - accepted >= self._recheck_s / 2 or token in self._doubted:
+            return False
+        return not self._refused_lately(tenant, now)
 
     async def check(self, tenant: Tenant, allowance: Allowance, *, remembers: bool) -> None:
         """Make sure that Clever still accepts a token before anything remembered, if there is, is given out.

@@ -1,20 +1,19 @@
 """create_app(settings): the gateway, put together."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
 
 import httpx
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from gateway import __version__
 from gateway.access.source import Source
 from gateway.app.callers import open_api_keys, open_callers, open_graphiql, open_token_source
 from gateway.cache.freshness import Lifetimes
@@ -47,6 +46,7 @@ from gateway.web.csrf import PREFLIGHT_HEADERS
 from gateway.web.edge import Edge
 from gateway.web.endpoint import EXPLAIN, Admission, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
+from gateway.web.front import elsewhere, front_door
 from gateway.web.hosts import AllowedHosts
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
 from gateway.web.ops import ops_routes
@@ -102,25 +102,41 @@ def create_app(
     app = Starlette(
         routes=[
             Route("/graphql", endpoint),
-            Route("/", _front_door(settings.graphiql)),
+            Route("/", front_door(settings.graphiql)),
             *(callers.sign_in.routes() if callers.sign_in else ()),
             *ops_routes(ready, metrics.render, prometheus.CONTENT_TYPE),
             *graphiql,
         ],
-        middleware=[
-            Middleware(RequestIds),
-            Middleware(AccessLog, on_request=on_request, routes=ROUTES),
-            *browser_safety(settings),
-        ],
-        exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
+        middleware=around(settings, on_request),
+        exception_handlers={404: elsewhere, 405: elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
     app.state.draining = False
-    hosts, origins = listed(settings.allowed_hosts), listed(settings.cors_origins)
-    app.middleware_stack = Edge(
-        app.build_middleware_stack(), endpoint, on_request, hosts=hosts, cross_origin=bool(origins)
-    )
+    app.middleware_stack = edge(app.build_middleware_stack(), endpoint, on_request, settings)
     return app
+
+
+def around(settings: Settings, on_request: Callable[[RequestDone], None]) -> list[Middleware]:
+    """Return what stands around all routes."""
+    return [
+        Middleware(RequestIds),
+        Middleware(AccessLog, on_request=on_request, routes=ROUTES),
+        *browser_safety(settings),
+    ]
+
+
+def edge(
+    app: ASGIApp, endpoint: GraphQLEndpoint, on_request: Callable[[RequestDone], None], settings: Settings
+) -> Edge:
+    """Put the short way to the endpoint in front of the whole application."""
+    cross_origin = bool(listed(settings.cors_origins))
+    return Edge(app, endpoint, on_request, hosts=listed(settings.allowed_hosts), cross_origin=cross_origin)
+
+
+def open_responses(settings: Settings) -> Responses:
+    """Build what keeps answers to give them again."""
+    keeps_answers = settings.cache and settings.response_cache
+    return Responses(settings.response_cache_bytes if keeps_answers else 0)
 
 
 def open_endpoint(
@@ -129,9 +145,7 @@ def open_endpoint(
     """Build what answers GraphQL requests. Raises ManifestError."""
     persisted = open_persisted(settings)
     engine = open_engine(settings, persisted, metrics)
-    keeps_answers = settings.cache and settings.response_cache
-    responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
-    limits = endpoint_limits(settings)
+    responses, limits = open_responses(settings), endpoint_limits(settings)
     return GraphQLEndpoint(
         engine, source, limits, log_internal, persisted, responses, authenticator, admission(settings)
     )
@@ -253,24 +267,6 @@ def open_client(
     return CleverClient(
         settings.clever_url, settings.clever_version, limits=limits, budget=budget, transport=transport, on_call=told
     )
-
-
-def _front_door(graphiql: bool) -> Callable[[Request], Awaitable[Response]]:
-    """Lead browsers to GraphiQL and tell programs where the endpoint is."""
-
-    async def front_door(request: Request) -> Response:
-        if graphiql and "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse("/graphiql", 303)
-        return JSONResponse({"name": "clever-graphql-gateway", "version": __version__, "graphql": "/graphql"})
-
-    return front_door
-
-
-async def _elsewhere(_request: Request, error: Exception) -> Response:
-    """Answer a path that is none of ours, or a method that it does not take."""
-    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
-    problem = "Nothing is at this path" if status == 404 else "This path does not take this method"
-    return JSONResponse({"errors": [{"message": f"{problem}; the GraphQL endpoint is /graphql."}]}, status, headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -28,7 +28,7 @@ class Metrics:
             registry=self._registry,
         )
         # To find the labels' child anew takes longer than all that is done with it.
-        self._done: list[RequestDone] = []
+        self._done: list[tuple[str, str, int, float, tuple[str, ...]]] = []
         self._requests_of: dict[tuple[str, str, int], Histogram] = {}
         self._errors = Counter(
             "gateway_errors", "Requests that got an error of this code.", ("code",), registry=self._registry
@@ -51,22 +51,21 @@ class Metrics:
 
     def on_request(self, done: RequestDone) -> None:
         """Count a request, before the next one who asks for the metrics at the latest."""
-        self._done.append(done)
+        self._done.append((done.route, done.method, done.status, done.seconds, done.error_codes))
         if len(self._done) >= _COUNTED_TOGETHER:
             self._count_requests()
 
     def _count_requests(self) -> None:
         done, self._done = self._done, []
-        for one in done:
-            self._count_request(one)
+        for route, method, status, seconds, error_codes in done:
+            self._count_request((route, method, status), seconds, error_codes)
 
-    def _count_request(self, done: RequestDone) -> None:
-        key = done.route, done.method, done.status
+    def _count_request(self, key: tuple[str, str, int], seconds: float, error_codes: tuple[str, ...]) -> None:
         child = self._requests_of.get(key)
         if child is None:
-            child = self._requests_of[key] = self._requests.labels(done.route, done.method, str(done.status))
-        child.observe(done.seconds)
-        for code in done.error_codes:
+            child = self._requests_of[key] = self._requests.labels(*map(str, key))
+        child.observe(seconds)
+        for code in error_codes:
             self._errors.labels(code).inc()
 
     def on_call(self, sent: CallSent) -> None:
