@@ -34,6 +34,8 @@ OWNERS = {
     "strawberry": {"schema"},
     "graphql": {"schema", "engine"},
     "aiodataloader": {"loaders"},
+    "redis": {"cache"},
+    "zstandard": {"cache"},
     "starlette": {"web", "app"},
     "uvicorn": {"cli"},
     "typer": {"cli"},
