@@ -1,7 +1,7 @@
 """create_app(settings): the composition root, and the only place that sees every layer."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from starlette.routing import Route
 from gateway import __version__
 from gateway.access.source import Source
 from gateway.cache.freshness import Lifetimes
+from gateway.cache.redis.link import RedisDone
+from gateway.cache.redis.sharing import Sharing
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
@@ -28,7 +30,7 @@ from gateway.engine.persisted import PersistedDocuments, read_manifest
 from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
 from gateway.observability import metrics as prometheus
-from gateway.observability.log import log_call, log_internal, log_request, log_untrusted
+from gateway.observability.log import log_call, log_internal, log_redis, log_request, log_untrusted
 from gateway.observability.metrics import Metrics
 from gateway.schema.build import build_schema
 from gateway.settings import Settings, listed
@@ -59,8 +61,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         nonlocal source
-        async with open_client(settings, transport, metrics.on_call) as client:
-            source = open_source(settings, client)
+        async with AsyncExitStack() as stack:
+            redis = await stack.enter_async_context(sharing) if sharing is not None else None
+            client = await stack.enter_async_context(open_client(settings, transport, metrics.on_call, redis))
+            source = open_source(settings, client, redis)
             try:
                 yield
             finally:
@@ -71,7 +75,8 @@ def create_app(
         metrics.on_request(done)
         log_request(done)
 
-    persisted = open_persisted(settings)
+    sharing = open_sharing(settings)
+    persisted = open_persisted(settings, sharing)
     engine = open_engine(settings, persisted, metrics)
     keeps_answers = settings.cache and settings.response_cache
     responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
@@ -101,17 +106,35 @@ def create_app(
     )
 
 
-def open_source(settings: Settings, client: CleverClient) -> Source:
+def open_sharing(settings: Settings, on_redis: Callable[[RedisDone], None] = log_redis) -> Sharing | None:
+    """Build what processes share through Redis, if there is one; to be entered by the caller."""
+    if settings.redis_url is None or settings.redis_key is None:
+        return None
+    return Sharing(
+        settings.redis_url.get_secret_value(),
+        settings.redis_key.get_secret_value().encode(),
+        origin=settings.clever_url,
+        version=settings.clever_version,
+        encrypt=settings.redis_encryption,
+        timeout_s=settings.redis_timeout,
+        on_redis=on_redis,
+    )
+
+
+def open_source(settings: Settings, client: CleverClient, sharing: Sharing | None = None) -> Source:
     """Build the way to Clever that the settings describe, with what it remembers; to be closed by the caller."""
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
-    return Source(client, shelf, lifetimes, recheck_s=settings.token_recheck)
+    store = None if sharing is None or shelf is None else sharing.store(shelf, settings.stale_if_error)
+    return Source(client, shelf, lifetimes, recheck_s=settings.token_recheck, store=store)
 
 
-def open_persisted(settings: Settings) -> PersistedDocuments:
+def open_persisted(settings: Settings, sharing: Sharing | None = None) -> PersistedDocuments:
     """Build the store of documents asked for by id. Raises ManifestError."""
     trusted = read_manifest(Path(settings.trusted_documents)) if settings.trusted_documents else None
-    return PersistedDocuments(settings.persisted_bytes, trusted, settings.trusted_documents_mode, log_untrusted)
+    texts = None if sharing is None else sharing.texts(settings.persisted_bytes)
+    mode = settings.trusted_documents_mode
+    return PersistedDocuments(settings.persisted_bytes, trusted, mode, log_untrusted, texts)
 
 
 def open_engine(settings: Settings, persisted: PersistedDocuments, metrics: Metrics) -> Engine:
@@ -143,6 +166,7 @@ def open_client(
     settings: Settings,
     transport: httpx.AsyncBaseTransport | None = None,
     on_call: Callable[[CallSent], None] = lambda _sent: None,
+    sharing: Sharing | None = None,
 ) -> CleverClient:
     """Build the client of Clever that the settings describe; to be entered by the caller."""
     limits = ClientLimits(
@@ -156,7 +180,8 @@ def open_client(
         on_call(sent)
         log_call(sent)
 
-    budget = WindowBudget(settings.calls_per_worker, at_once=settings.upstream_concurrency)
+    shares = None if sharing is None else sharing.shares(settings.calls_per_worker)
+    budget = WindowBudget(settings.calls_per_worker, at_once=settings.upstream_concurrency, shares=shares)
     return CleverClient(
         settings.clever_url, settings.clever_version, limits=limits, budget=budget, transport=transport, on_call=told
     )

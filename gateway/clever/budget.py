@@ -285,11 +285,11 @@ class _Window:
                 for waiter in self.turns.dismiss(request):
                     if not waiter.done():
                         waiter.set_exception(UpstreamRateLimited(wait))
-        if self.turns and self.share is not None and (room := self._room(now)) > 0:
-            self.share.ask(min(len(self.turns), room))
         if self.turns and wait > 0:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(wait, _SHORTEST_WAIT_S), self.serve)
+        elif self.turns and self.share is not None and (room := self._room(now)) > 0:
+            self.share.ask(min(len(self.turns), room))
 
     def tell(self, headers: Mapping[str, str]) -> bool:
         """Believe what an answer says is left until the reset it names; False where it says nothing readable.

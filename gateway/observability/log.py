@@ -8,6 +8,7 @@ from typing import TextIO
 
 import msgspec
 
+from gateway.cache.redis.link import RedisDone
 from gateway.clever.client import CallSent
 from gateway.web.facts import current_request_id
 from gateway.web.middleware import RequestDone
@@ -71,6 +72,16 @@ def log_call(sent: CallSent) -> None:
         "attempt": sent.attempt,
     }
     _log.debug("upstream call", extra={"fields": fields})
+
+
+def log_redis(done: RedisDone) -> None:
+    """Write down that Redis is lost or there again; every other exchange at debug level."""
+    if done.action == "link":
+        level = logging.WARNING if done.outcome == "down" else logging.INFO
+        _log.log(level, "redis", extra={"fields": {"state": done.outcome}})
+    elif _log.isEnabledFor(logging.DEBUG):
+        fields = {"action": done.action, "outcome": done.outcome, "ms": round(done.seconds * 1000, 1)}
+        _log.debug("redis exchange", extra={"fields": {**fields, "bytes": done.bytes}})
 
 
 def log_untrusted(sha256: str) -> None:

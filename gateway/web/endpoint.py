@@ -128,6 +128,7 @@ class GraphQLEndpoint:
             if (again := await self._again(asking, sent)) is not None:
                 return again
             asked = request_from_query_string(sent) if asking.by_get else request_from_body(sent)
+            await self._persisted.recall(asked)
             request = self._persisted.request(asked)
             name = canonical(request.query, request.operation_name, request.variables)
             if (again := await self._again(asking, name)) is not None:

@@ -19,7 +19,7 @@ MAY_IMPORT["app"] |= WIRED
 MAY_IMPORT["cli"] |= WIRED
 MAY_IMPORT |= {
     "settings": set(),
-    "observability": {"observability", "web", "clever"},
+    "observability": {"observability", "web", "cache", "clever"},
     "sandbox": {"sandbox"},
     "__main__": {"cli"},
     "__init__": set(),

@@ -1,0 +1,108 @@
+"""Leases: one process reads something large from Clever, and the others wait for it, or for its lease to run out."""
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from gateway.cache.redis import scripts
+from gateway.cache.redis.link import RedisLink, Unreachable
+
+# A process that is gone keeps the others waiting for so long.
+_LIFE_S = 5.0
+# Who waits looks so often, whether there was news or not.
+_LOOK_S = 0.5
+_ENDED = b"l"
+
+
+class Lease:
+    """The right to read one thing for all; kept alive while it is held."""
+
+    def __init__(self, leases: "Leases", name: str) -> None:
+        self.name = name
+        self.owner = secrets.token_hex(8)
+        self._leases = leases
+        self._renewing: asyncio.Task[None] | None = None
+
+    @property
+    def held(self) -> bool:
+        """Say whether it is held here."""
+        return self._renewing is not None
+
+    def hold(self) -> None:
+        """Keep it alive until it is ended."""
+        self._renewing = self._leases.start(self._renew())
+
+    def end(self) -> None:
+        """Give it back, and tell those who wait."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
+            self._leases.start(self._end())
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(_LIFE_S / 3)
+            with suppress(Unreachable):
+                said = [self.owner, self._leases.life_ms]
+                if not await self._leases.link.script("claim", scripts.RENEW, [self.name], said):
+                    return
+
+    async def _end(self) -> None:
+        with suppress(Unreachable):
+            said = [self.owner, self._leases.link.names.channel, _ENDED + self.name.encode()]
+            await self._leases.link.script("claim", scripts.RELEASE, [self.name], said)
+
+
+class Leases:
+    """The leases of one process, and its waiting for those of others."""
+
+    life_ms = round(_LIFE_S * 1000)
+
+    def __init__(self, link: RedisLink) -> None:
+        self.link = link
+        self._waiting: defaultdict[bytes, set[asyncio.Future[None]]] = defaultdict(set)
+        self._tasks: set[asyncio.Task[None]] = set()
+        link.on_news.append(self._hear)
+
+    def named(self, name: str) -> Lease:
+        """Return a lease that is still to be taken."""
+        return Lease(self, name)
+
+    @contextmanager
+    def listening(self, lease: Lease) -> Iterator["asyncio.Future[None]"]:
+        """Yield what is done as soon as whoever has the lease ends it."""
+        name = lease.name.encode()
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[name].add(ended)
+        try:
+            yield ended
+        finally:
+            self._waiting[name].discard(ended)
+            if not self._waiting[name]:
+                del self._waiting[name]
+
+    async def wait(self, ended: "asyncio.Future[None]") -> None:
+        """Wait until a lease has ended, or it is time to look again."""
+        await asyncio.wait((ended,), timeout=_LOOK_S)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something beside requests."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def aclose(self) -> None:
+        """Stop renewing and waiting."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _hear(self, message: bytes | None) -> None:
+        if message is not None and message.startswith(_ENDED):
+            for ended in tuple(self._waiting.get(message[1:], ())):
+                if not ended.done():
+                    ended.set_result(None)
