@@ -61,8 +61,9 @@ class EmbeddedStore:
 
     def release(self, claim: Any) -> None:
         """End a claim."""
-        if self._claims.get(claim.name) is claim:
-            del self._claims[claim.name]
+        name: tuple[Tenant, Key] = claim.name
+        if self._claims.get(name) is claim:
+            del self._claims[name]
         claim.ended.set()
 
     def replace(self, tenant: Tenant, entry: Entry, parts: Sequence[Entry]) -> None:

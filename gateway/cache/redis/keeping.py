@@ -145,16 +145,11 @@ class Keeping:
             sealed = await asyncio.to_thread(self._seal_all, side.name, entries)
         else:
             sealed = self._seal_all(side.name, entries)
-        youngest = min(now - entry.at for entry in entries)
-        said: list[Any] = [side.generation, self._sides.life_ms, max(0, round(youngest * 1000))]
-        for entry, one in zip(entries, sealed, strict=True):
-            age = max(0.0, now - entry.at)
-            life = min(self._spare_s - age, _MISSING_S if entry.missing else self._spare_s)
-            life_ms = max(1, round(life * 1000))
+        for one in sealed:
             for number, chunk in enumerate(one.chunks):
-                await self._put_chunk(values.chunk_name(one.name, one.version, number), chunk, life_ms)
-            missing = int(entry.missing)
-            said += [round(age * 1000), life_ms, one.version, len(one.chunks), one.bytes, missing, one.body]
+                name = values.chunk_name(one.name, one.version, number)
+                await self._put_chunk(name, chunk, max(1, round(self._spare_s * 1000)))
+        said = self._said(side, entries, sealed)
         names = [one.name for one in sealed]
         keys = [f"{side.name}:t", f"{side.name}:i", *names]
         answer = await self._link.script("keep", scripts.KEEP, keys, said, slow=_SLOW)
@@ -162,6 +157,19 @@ class Keeping:
             self._sides.dropped(side)
         elif len(answer) > 1:
             await self._let_go(names, answer[1])
+
+    def _said(self, side: Side, entries: Sequence[Entry], sealed: Sequence[_Sealed]) -> list[Any]:
+        """Return what the script is told: of moments, how long ago they are."""
+        now = self._clock()
+        youngest = min(now - entry.at for entry in entries)
+        said: list[Any] = [side.generation, self._sides.life_ms, max(0, round(youngest * 1000))]
+        for entry, one in zip(entries, sealed, strict=True):
+            age = max(0.0, now - entry.at)
+            life = min(self._spare_s - age, _MISSING_S if entry.missing else self._spare_s)
+            missing = int(entry.missing)
+            said += [round(age * 1000), max(1, round(life * 1000)), one.version, len(one.chunks), one.bytes]
+            said += [missing, one.body]
+        return said
 
     async def _put_chunk(self, name: str, chunk: bytes, life_ms: int) -> None:
         await self._link.command("keep", "SET", name, chunk, "PX", life_ms, size=len(chunk), slow=_SLOW)

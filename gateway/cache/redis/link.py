@@ -26,8 +26,8 @@ _BEAT_S = 1.0
 _PROBE_S = 0.5
 # So many exchanges that took too long, one after another, are no accident.
 _TIMEOUTS = 3
-# A process that was silent for so many times as long as makes it silent is gone; calls that Redis does not know of count
-# for a little more than a minute.
+# A process is gone when it has been silent for so many times as long as makes it silent; calls that Redis does not know
+# of count for a little more than a minute.
 _FORGOTTEN, _BEFORE = 60, 15
 _CONNECTIONS = 16
 # Once Redis has no room, nothing is put there for a while.

@@ -28,8 +28,8 @@ class Script:
             return await redis.execute_command("EVAL", self.text, len(keys), *keys, *values)
 
 
-# A table of processes: 'r...' is when one was heard last, 'j...' when it joined, 'o...' whether it made calls before that
-# this Redis does not know of, 'born' when the table was begun.
+# A table of processes: 'r...' is when one was heard last, 'j...' when it joined, 'o...' whether it made calls before
+# that this Redis does not know of, 'born' when the table was begun.
 # KEYS replicas; ARGV own id, ms after which one is silent, ms after which it is forgotten, 1 for such calls or 0.
 # Returns how many there are, for how long the table is known, and for how long this one is in it without a break.
 BEAT = Script(

@@ -31,6 +31,8 @@ _BODIES_BYTES = 4_000_000
 _WORTH_BYTES, _WORTH_BYTES_OF_A_KEY = 16_000_000, 250_000
 # Chunks on their way at once. One takes longer than a question.
 _CHUNKS = 4
+# Moments that went through Redis are the same moment if they are no further apart.
+_SAME_S = 0.01
 _SLOW = 8.0
 
 
@@ -44,9 +46,9 @@ class RedisClaim:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """An entry as Redis has it: seconds since it was read, version and number of its chunks, bytes, body."""
+    """An entry as Redis has it: when it was read, version and number of its chunks, bytes, body."""
 
-    age_s: float
+    at: float
     version: str
     chunks: int
     size: int
@@ -135,7 +137,7 @@ class RedisStore:
         self._adopt(side, generation)
         if there:
             # What cannot be opened is read from Clever, by whoever comes.
-            return await self._load_once(side.tenant, key, _found(there)), True
+            return await self._load_once(side.tenant, key, self._found(there)), True
         if taken:
             lease.hold()
         return None, bool(taken)
@@ -195,7 +197,7 @@ class RedisStore:
             side.learned = True
             with suppress(SealBrokenError):
                 self._on_learned(tenant, self._sealer.open(side.name, f"{side.name}:s", learned))
-        found = {key: _found(one) for key, one in zip(keys, there, strict=False) if one}
+        found = {key: self._found(one) for key, one in zip(keys, there, strict=False) if one}
         self._count("miss", len(keys) - len(found))
         return found
 
@@ -209,7 +211,7 @@ class RedisStore:
 
     def _newer(self, tenant: Tenant, key: Key, found: _Found) -> bool:
         known = self._shelf.roster(tenant).entries.get(key)
-        return known is None or known.at < self._clock() - found.age_s - 0.001
+        return known is None or known.at < found.at - _SAME_S
 
     async def _load_once(self, tenant: Tenant, key: Key, found: _Found) -> Entry | None:
         """Load an entry onto the shelf, once for all who want it at the same time; None where it cannot be."""
@@ -223,15 +225,15 @@ class RedisStore:
 
     async def _load(self, tenant: Tenant, key: Key, found: _Found) -> Entry | None:
         side = self._sides.known(tenant)
-        generation, at = side.generation, self._clock() - found.age_s
+        generation = side.generation
         name = self._link.names.entry(side.name, key)
         started = time.perf_counter()
         try:
             chunks = await self._chunks(name, found)
             if found.size > values.IN_THREAD_BYTES:
-                entry = await asyncio.to_thread(self._opened, side.name, name, key, at, found, chunks)
+                entry = await asyncio.to_thread(self._opened, side.name, name, key, found, chunks)
             else:
-                entry = self._opened(side.name, name, key, at, found, chunks)
+                entry = self._opened(side.name, name, key, found, chunks)
         except (Unreachable, SealBrokenError, msgspec.DecodeError):
             self._count("miss", 1)
             return None
@@ -258,22 +260,21 @@ class RedisStore:
             raise SealBrokenError
         return found
 
-    def _opened(self, scope: str, name: str, key: Key, at: float, found: _Found, chunks: list[bytes]) -> Entry:
+    def _opened(self, scope: str, name: str, key: Key, found: _Found, chunks: list[bytes]) -> Entry:
         body = self._sealer.open(scope, f"{name}:{found.version}", found.body or b"")
         opened = [
             self._sealer.open(scope, values.chunk_name(name, found.version, number), chunk)
             for number, chunk in enumerate(chunks)
         ]
-        return values.read(key, at, body, opened, self._shelf.most_decoded)
+        return values.read(key, found.at, body, opened, self._shelf.most_decoded)
+
+    def _found(self, said: Any) -> _Found:
+        age_ms, version, chunks, size, _missing, body = said
+        return _Found(self._clock() - age_ms / 1000, version.decode(), chunks, size, body)
 
     def _count(self, outcome: Any, times: int) -> None:
         for _ in range(times):
             self._link.on_redis(RedisDone("find", outcome))
-
-
-def _found(said: Any) -> _Found:
-    age_ms, version, chunks, size, _missing, body = said
-    return _Found(age_ms / 1000, version.decode(), chunks, size, body)
 
 
 def _ms(seconds: float) -> int:
