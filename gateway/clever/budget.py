@@ -314,6 +314,8 @@ class _Window:
     def miss(self) -> None:
         """Take a call of which no answer told as one that Clever counted."""
         self._told_left -= 1
+        if self.share is not None:
+            self.share.miss()
 
     def close(self, seconds: float) -> None:
         self._closed_until = max(self._closed_until, self._rules.clock() + seconds)

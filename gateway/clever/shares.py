@@ -43,6 +43,9 @@ class Share(Protocol):
     def take(self) -> None:
         """Count a call as begun."""
 
+    def miss(self) -> None:
+        """Count a call whose answer did not tell what Clever has counted."""
+
     def news(self) -> None:
         """Note that calls have ended, or that Clever told something."""
 

@@ -52,5 +52,5 @@ async def processes(server: RedisServer, count: int, **options: Any) -> AsyncIte
 async def until(so: Callable[[], Any]) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(LONGEST_S):
-        while not so():
+        while not so():  # noqa: ASYNC110 - what another process does sets no event
             await asyncio.sleep(0.005)

@@ -45,7 +45,7 @@ class Pair:
     async def comes(self, tenant: Tenant, key: Key) -> Entry:
         """Return what the second one has as soon as it has it."""
         async with asyncio.timeout(LONGEST_S):
-            while (entry := await self.found(tenant, key)) is None:
+            while (entry := await self.found(tenant, key)) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         return entry
 

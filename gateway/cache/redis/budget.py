@@ -107,6 +107,7 @@ class RedisShare:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = 0
+        self._missed = 0
         # Calls that Redis gave and that have not begun.
         self._given = 0
         self._given_at = 0.0
@@ -158,6 +159,10 @@ class RedisShare:
         if self._loose is not None:
             self._loose.begun += 1
 
+    def miss(self) -> None:
+        """Count a call whose answer did not tell what Clever has counted."""
+        self._missed += 1
+
     def news(self) -> None:
         """Tell Redis in a moment what has changed."""
         self._start_in(_REPORT_S)
@@ -191,8 +196,14 @@ class RedisShare:
         return max(0, min(bound - counted, share - loose.begun))
 
     def _start_in(self, seconds: float) -> None:
-        if self._timer is None and self._link.up:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self.start)
+        if not self._link.up:
+            return
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self.start)
 
     def start(self) -> None:
         """Speak to Redis now; where that is under way, what is new goes with the next time."""
@@ -209,7 +220,10 @@ class RedisShare:
         self._task = None
         if not done.cancelled():
             self._use.serve()
-            if self._use.under_way + self._given:
+            if self._loose is not None:
+                # It is asked how things stand until its own bounds hold no more.
+                self._start_in(self._link.silent_s / 5)
+            elif self._use.under_way + self._given:
                 # Given back where it is not used, and said again where it lasts.
                 self._start_in(_KEEP_S if self._given else _HOLD_S / 3)
 
@@ -221,15 +235,20 @@ class RedisShare:
             self._given = 0
         if self._loose is not None:
             wanted = max(0, min(wanted, self._room(now) - self._given))
+        missed, self._missed = self._missed, 0
+        said = self._said(now, wanted, missed)
         keys = [self._name, self._link.names.replicas]
         try:
-            given, more, wait_ms, young = await self._link.script("calls", scripts.CALLS, keys, self._said(now, wanted))
+            given, more, wait_ms, young = await self._link.script("calls", scripts.CALLS, keys, said)
         except Unreachable:
+            self._missed += missed
             self._loosen(now)
             return
         now = rules.clock()
         if young:
+            # It was asked without regard to the bounds that hold from now on.
             self._loosen(now)
+            given = max(0, min(given, self._room(now) - self._given))
         else:
             self._loose = None
         self._given += given
@@ -237,7 +256,7 @@ class RedisShare:
         self._more = now, more
         self._wait_until = now + wait_ms / 1000 if given < wanted else 0.0
 
-    def _said(self, now: float, wanted: int) -> list[str | int]:
+    def _said(self, now: float, wanted: int, missed: int) -> list[str | int]:
         rules, use, link = self._rules, self._use, self._link
         step = rules.seconds / 60
         # A moment is rounded up: no call ceases to count too early.
@@ -254,6 +273,7 @@ class RedisShare:
             _ms(link.silent_s),
             _ms(rules.settled_s),
             _ms(_HOLD_S),
+            missed,
             round(reset),
             _ms(max(0.0, min(reset - time.time(), rules.seconds)) + 0.5),
             left,

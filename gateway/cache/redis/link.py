@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 Outcome = Literal["ok", "timeout", "error", "full", "hit", "miss", "refused", "up", "down"]
 
-_BEAT_S = 1.0
-_PROBE_S = 0.5
+# A process is heard so many times before its silence means something; one that lost Redis looks twice as often.
+_BEATS = 5
 # So many exchanges that took too long, one after another, are no accident.
 _TIMEOUTS = 3
 # A process is gone when it has been silent for so many times as long as makes it silent; calls that Redis does not know
@@ -78,7 +78,6 @@ class RedisLink:
         timeout_s: float = 0.25,
         on_redis: Callable[[RedisDone], None] = lambda _done: None,
         silent_s: float = 5.0,
-        beat_s: float = _BEAT_S,
     ) -> None:
         self.names = names
         self.replica = f"r{secrets.token_hex(6)}"
@@ -92,7 +91,7 @@ class RedisLink:
         # What was heard last of the processes, however old; None where Redis has never been heard of.
         self.replicas: Replicas | None = None
         self.silent_s = silent_s
-        self._beat_s = beat_s
+        self._beat_s = silent_s / _BEATS
         self._before_until = 0.0
         self._timeouts = 0
         self._full_until = 0.0
@@ -125,6 +124,8 @@ class RedisLink:
         with contextlib.suppress(Unreachable):
             own = (self.replica, f"j{self.replica}", f"o{self.replica}")
             await self.command("beat", "HDEL", self.names.replicas, *own)
+        # Whatever still comes to ask, finds it gone.
+        self.up = False
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             async with asyncio.timeout(self.timeout_s):
                 await self._redis.aclose()
@@ -218,7 +219,7 @@ class RedisLink:
                     async with asyncio.timeout(self._beat_s):
                         await self._failed.wait()
             if not self.up:
-                await asyncio.sleep(_PROBE_S)
+                await asyncio.sleep(self._beat_s / 2)
             with contextlib.suppress(Unreachable):
                 await self._beat()
 
@@ -230,7 +231,7 @@ class RedisLink:
                     await pubsub.subscribe(self.names.channel)
                     while self.up:
                         # The answer to `subscribe` comes first: from then on nothing is missed.
-                        message = await pubsub.get_message(timeout=_BEAT_S)
+                        message = await pubsub.get_message(timeout=self._beat_s)
                         if message is not None:
                             self._hear(message["data"] if message["type"] == "message" else None)
             except (RedisError, OSError, TimeoutError):
@@ -238,7 +239,7 @@ class RedisLink:
             finally:
                 with contextlib.suppress(RedisError, OSError, TimeoutError):
                     await pubsub.aclose()
-            await asyncio.sleep(_PROBE_S / 2)
+            await asyncio.sleep(self._beat_s / 4)
 
     def _hear(self, message: bytes | None) -> None:
         for hear in self.on_news:

@@ -58,9 +58,9 @@ return {count, now - born, now - joined}
 # whole again as soon as everybody has spoken. One that is gone counts for what it said last. Those that may have lost
 # Redis are left what they then take: a little each while they are heard, a full share once they are silent.
 # KEYS calls of the token, replicas; ARGV own id, window, limit, wanted, held, past, ms after which one is silent, ms
-# until those who lost Redis take full shares, ms that a call may be under way unheard, reset that Clever told of or 0,
-# ms until then, calls left by then, ms for which Clever wants to be left alone, past calls as `ms:count` and
-# commas.
+# until those who lost Redis take full shares, ms that a call may be under way unheard, calls ended of which no answer
+# told, reset that Clever told of or 0, ms until then, calls left by then, ms for which Clever wants to be left alone,
+# past calls as `ms:count` and commas.
 # Returns how many calls may begin, how many more could, ms to wait where it is fewer than wanted, and whether calls may
 # count that Redis does not know of: the table of processes is young, and one had calls before, or may still say so.
 CALLS = Script(
@@ -97,7 +97,6 @@ for i = 1, #all, 2 do
     local counts = 0
     if its > 0 and (not quiet or now < at + hold + window) then
       counts = its
-      sooner(at + hold + window)
       if not quiet or now < at + hold then under_way = under_way + its end
     end
     for till, calls in string.gmatch(runs, '(%d+):(%d+)') do
@@ -120,18 +119,21 @@ for id, at in pairs(heard) do
   end
 end
 
-local reset, till, left = tonumber(ARGV[10]), now + tonumber(ARGV[11]), tonumber(ARGV[12])
+told_left = told_left - tonumber(ARGV[10])
+local reset, till, left = tonumber(ARGV[11]), now + tonumber(ARGV[12]), tonumber(ARGV[13])
 if reset > 0 then
   if now < told_until and reset <= told_reset then
     if reset == told_reset and left < told_left then told_left = left end
   else told_reset, told_until, told_left = reset, till, left end
+end
+if now < told_until then
   redis.call('HSET', KEYS[1], 'told', string.format('%d:%d:%d', told_reset, told_until, told_left))
 end
-closed = math.max(closed, now + tonumber(ARGV[13]))
+closed = math.max(closed, now + tonumber(ARGV[14]))
 if closed > now then redis.call('HSET', KEYS[1], 'closed', closed) end
 
 local runs = {}
-for ms, calls in string.gmatch(ARGV[14], '(%d+):(%d+)') do
+for ms, calls in string.gmatch(ARGV[15], '(%d+):(%d+)') do
   local ends = now + tonumber(ms)
   sooner(ends)
   runs[#runs + 1] = string.format('%d:%s', ends, calls)
