@@ -115,17 +115,19 @@ class RedisShare:
         self._more: tuple[float, int] | None = None
         self._wait_until = 0.0
         self._loose: _Loose | None = None
+        # After an exchange that failed, Redis is as good as lost for a moment.
+        self._deaf_until = 0.0
 
     def free(self, now: float) -> int:
         """Return how many more calls may begin now, without asking Redis."""
-        if not self._link.up:
+        if self._is_deaf(now):
             self._loosen(now)
             return self._room(now)
         return self._given
 
     def left(self, now: float) -> int:
         """Return how many more calls could begin now, as far as is known."""
-        if not self._link.up:
+        if self._is_deaf(now):
             self._loosen(now)
         if self._loose is not None:
             return self._room(now)
@@ -137,7 +139,7 @@ class RedisShare:
 
     def wait(self, now: float, places: int) -> float:
         """Return the seconds that must pass before so many more calls can begin, 0 where it is not known."""
-        told = max(0.0, self._wait_until - now) if self._link.up and places > self._given else 0.0
+        told = max(0.0, self._wait_until - now) if places > self._given and not self._is_deaf(now) else 0.0
         if self._loose is None or self._room(now) > 0:
             return told
         bounds = (self._loose.since + self._unnoticed_s, self._loose.since + self._rules.settled_s)
@@ -150,7 +152,7 @@ class RedisShare:
     def ask(self, places: int) -> None:
         """Ask Redis for so many calls."""
         self._wanted = max(self._wanted, places)
-        if self._link.up:
+        if not self._is_deaf(self._rules.clock()):
             self.start()
 
     def take(self) -> None:
@@ -166,6 +168,9 @@ class RedisShare:
     def news(self) -> None:
         """Tell Redis in a moment what has changed."""
         self._start_in(_REPORT_S)
+
+    def _is_deaf(self, now: float) -> bool:
+        return not self._link.up or now < self._deaf_until
 
     @property
     def _unnoticed_s(self) -> float:
@@ -242,6 +247,7 @@ class RedisShare:
             given, more, wait_ms, young = await self._link.script("calls", scripts.CALLS, keys, said)
         except Unreachable:
             self._missed += missed
+            self._deaf_until = rules.clock() + self._link.silent_s / 5
             self._loosen(now)
             return
         now = rules.clock()

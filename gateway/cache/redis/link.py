@@ -118,9 +118,12 @@ class RedisLink:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:
+            # A client that is reconnecting may take being cancelled for something else.
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=self.timeout_s)
         with contextlib.suppress(Unreachable):
             own = (self.replica, f"j{self.replica}", f"o{self.replica}")
             await self.command("beat", "HDEL", self.names.replicas, *own)

@@ -201,17 +201,21 @@ return {held, told[1] and now - tonumber(told[1]), told[2], found}
 
 # KEYS table, entry, lease; ARGV generation where there is none, its life in ms, owner, ms that a lease lasts, age in ms
 # below which an entry is good enough, the same where it is nothing.
-# Returns the generation and the entry if it is good enough; else false, and whether the lease is the owner's now.
+# Returns the generation; the entry if it is good enough, else false; whether the lease is the owner's now; and with an
+# entry ms since the token was accepted.
 CLAIM = Script(
     _NOW
     + _GENERATION
     + """
 local held = generation(ARGV[1])
 local e = entry(KEYS[2], held, 16777216)
-if e and e[1] < tonumber(e[5] == '1' and ARGV[6] or ARGV[5]) then return {held, e, 0} end
+if e and e[1] < tonumber(e[5] == '1' and ARGV[6] or ARGV[5]) then
+  local at = redis.call('HGET', KEYS[1], 'a')
+  return {held, e, 0, at and now - tonumber(at)}
+end
 local taken = redis.pcall('SET', KEYS[3], ARGV[3], 'NX', 'PX', ARGV[4])
-if type(taken) == 'table' and taken.err then return {held, false, 1} end
-return {held, false, taken and 1 or 0}
+if type(taken) == 'table' and taken.err then return {held, false, 1, false} end
+return {held, false, taken and 1 or 0, false}
 """
 )
 

@@ -133,8 +133,9 @@ class RedisStore:
         said = [side.generation or secrets.token_hex(8), self._sides.life_ms, lease.owner, self._leases.life_ms]
         limits = [_ms(within_s), _ms(missing_s)]
         keys = [f"{side.name}:t", self._link.names.entry(side.name, key), lease.name]
-        generation, there, taken = await self._link.script("claim", scripts.CLAIM, keys, [*said, *limits])
+        generation, there, taken, accepted = await self._link.script("claim", scripts.CLAIM, keys, [*said, *limits])
         self._adopt(side, generation)
+        self._note_accepted(side, accepted)
         if there:
             # What cannot be opened is read from Clever, by whoever comes.
             return await self._load_once(side.tenant, key, self._found(there)), True
@@ -191,8 +192,7 @@ class RedisStore:
         answer = await self._link.script("find", scripts.FIND, [f"{side.name}:t", *names], said)
         generation, accepted, learned, there = answer
         self._adopt(side, generation)
-        if accepted is not None and side.generation is not None:
-            self._on_accepted(tenant, self._clock() - accepted / 1000)
+        self._note_accepted(side, accepted)
         if learned is not None and not side.learned:
             side.learned = True
             with suppress(SealBrokenError):
@@ -205,6 +205,10 @@ class RedisStore:
         """Go by Redis' generation of a tenant's data; what is here of another one has been dropped elsewhere."""
         if self._sides.adopt(side, generation):
             self._sides.dropped(side)
+
+    def _note_accepted(self, side: Side, ms: int | None) -> None:
+        if ms is not None and not side.owed:
+            self._on_accepted(side.tenant, self._clock() - ms / 1000)
 
     def _drop_shelf(self, tenant: Tenant) -> None:
         self._on_dropped(tenant)
