@@ -33,12 +33,16 @@ _END_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An entry to be put, the generation of the data when it was read, and the lease that ends once it is there."""
+    """An entry to be put, the generation of the data when it was read, and the lease that ends once it is there.
+
+    It takes the place of its `parts`.
+    """
 
     tenant: Tenant
     entry: Entry
     generation: bytes | None
     lease: Lease | None = None
+    parts: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +81,6 @@ class Keeping:
             if self._draining is None:
                 self._draining = self._start(self._drain())
 
-    def remove(self, tenant: Tenant, keys: Sequence[Key]) -> None:
-        """Take entries out."""
-        side = self._sides.known(tenant)
-        if keys and side.generation is not None and self._link.up:
-            names = [self._link.names.entry(side.name, key) for key in keys]
-            self._start(self._script("keep", scripts.REMOVE, [f"{side.name}:t", f"{side.name}:i", *names], []))
-
     def note(self, tenant: Tenant, field: str, value: Callable[[str], bytes]) -> None:
         """Note something of a tenant; `value` is called with what the tenant's names begin with."""
         side = self._sides.known(tenant)
@@ -119,6 +116,13 @@ class Keeping:
         finally:
             self._draining = None
 
+    async def _retire(self, side: Side, keys: list[Key]) -> None:
+        """Let entries run out: somebody may be waiting for one of them. Raises Unreachable."""
+        if keys:
+            names = [self._link.names.entry(side.name, key) for key in keys]
+            said = [_LINGER_MS]
+            await self._link.script("keep", scripts.RETIRE, [f"{side.name}:t", f"{side.name}:i", *names], said)
+
     async def _put_large(self, kept: Kept) -> None:
         async with self._large:
             await self._put([kept])
@@ -131,6 +135,7 @@ class Keeping:
                 side = await self._sides.of(tenant)
                 if side.generation == generation:
                     await self._put_sealed(side, [kept.entry for kept in batch])
+                    await self._retire(side, [key for kept in batch for key in kept.parts])
         finally:
             _end(batch)
 

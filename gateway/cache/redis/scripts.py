@@ -255,13 +255,10 @@ return {held, before}
 """
 )
 
-# KEYS table, index, entries; takes entries out.
-REMOVE = Script(
+# KEYS table, index, entries; ARGV ms for which the entries stay.
+RETIRE = Script(
     """
-for i = 3, #KEYS do
-  redis.call('UNLINK', KEYS[i])
-  redis.call('ZREM', KEYS[2], KEYS[i])
-end
+for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[1], 'LT') end
 return 1
 """
 )

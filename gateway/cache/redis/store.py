@@ -159,8 +159,9 @@ class RedisStore:
         """Remember an entry in place of its parts."""
         for part in parts:
             self._shelf.drop(tenant, part.key)
-        self._keeping.remove(tenant, [part.key for part in parts])
-        self.put(tenant, entry)
+        self._shelf.put(tenant, entry)
+        generation, retired = self._sides.known(tenant).generation, tuple(part.key for part in parts)
+        self._keeping.add(Kept(tenant, entry, generation, parts=retired))
 
     def drop_tenant(self, tenant: Tenant) -> None:
         """Forget everything of a tenant, here at once, elsewhere as soon as Redis can be told."""
