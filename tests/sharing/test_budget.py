@@ -106,7 +106,7 @@ async def test_places_not_used_are_given_back(server: RedisServer) -> None:
             lambda: any(value.split()[1].startswith(b"0;") for key, value in server.dump().items() if b":calls:" in key)
         )
         calls = Calls()
-        assert all(await asyncio.gather(*[calls.one(b, patience_s=WINDOW_S / 2) for _ in range(LIMIT - 5)]))
+        assert all(await asyncio.gather(*[calls.one(b, patience_s=WINDOW_S / 2) for _ in range(LIMIT - 10)]))
 
 
 async def test_one_process_may_use_nearly_all(server: RedisServer) -> None:
@@ -114,8 +114,8 @@ async def test_one_process_may_use_nearly_all(server: RedisServer) -> None:
     async with budgets(server, LIMIT, 3) as ([a, *_], _):
         calls = Calls()
         found = await asyncio.gather(*[calls.one(a, patience_s=0.4) for _ in range(LIMIT)])
-        # A fiftieth is for nobody, a twentieth for the others.
-        assert sum(found) >= LIMIT * 0.93 - 2
+        # A fiftieth is for nobody; a fifth is kept for all, in equal parts, for when they lose Redis.
+        assert sum(found) >= LIMIT * (1 - 1 / 50 - 2 / 15) - 2
 
 
 async def test_a_fresh_redis_serves_fresh_processes_soon(server: RedisServer) -> None:

@@ -54,7 +54,7 @@ class ShareRules:
 
     def least(self, replicas: int | None) -> int:
         """Return what Redis leaves to everybody; for one who is not known there, a part of what it gives to nobody."""
-        return max(1, self.limit // 100 if replicas is None else self.limit // (20 * replicas))
+        return max(1, self.limit // 100 if replicas is None else self.limit // (5 * replicas))
 
 
 class RedisShares:

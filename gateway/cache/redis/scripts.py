@@ -77,7 +77,7 @@ for i = 1, #all, 2 do
 end
 local young = now - born < silent / 2 or (before and now - born < settled)
 if not heard[me] then count = count + 1; young = true end
-local least = math.max(1, math.floor(limit / (20 * count)))
+local least = math.max(1, math.floor(limit / (5 * count)))
 local share = math.max(1, math.floor(limit * 9 / (10 * count)))
 
 local others, under_way, first, listed = 0, held, nil, {}
