@@ -203,7 +203,8 @@ class RowsBuilder:
         for start in range(0, end, BLOCK):
             block = rows[start : min(start + BLOCK, end)]
             self._firsts.append(block[0].id)
-            self._blocks.append(zstandard.compress(_pack(block), _LEVEL))
+            # What comes back holds on to the room of the worst case; a copy does not.
+            self._blocks.append(bytes(memoryview(zstandard.compress(_pack(block), _LEVEL))))
         if end:
             self._last = rows[end - 1].id
             self._count += end
