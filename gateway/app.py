@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from starlette.applications import Starlette
@@ -17,8 +18,7 @@ from starlette.routing import Route
 from gateway import __version__
 from gateway.access.source import Source
 from gateway.cache.freshness import Lifetimes
-from gateway.cache.redis.link import RedisDone
-from gateway.cache.redis.sharing import Sharing
+from gateway.cache.redis.events import RedisDone
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
@@ -42,6 +42,9 @@ from gateway.web.hosts import AllowedHosts
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
 from gateway.web.ops import ops_routes
 from gateway.web.security import SecurityHeaders
+
+if TYPE_CHECKING:
+    from gateway.cache.redis.sharing import Sharing
 
 ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics"})
 
@@ -106,10 +109,13 @@ def create_app(
     )
 
 
-def open_sharing(settings: Settings, on_redis: Callable[[RedisDone], None] = log_redis) -> Sharing | None:
+def open_sharing(settings: Settings, on_redis: Callable[[RedisDone], None] = log_redis) -> "Sharing | None":
     """Build what processes share through Redis, if there is one; to be entered by the caller."""
     if settings.redis_url is None or settings.redis_key is None:
         return None
+    # Loading redis-py takes a while, and few need it.
+    from gateway.cache.redis.sharing import Sharing
+
     return Sharing(
         settings.redis_url.get_secret_value(),
         settings.redis_key.get_secret_value().encode(),
@@ -121,7 +127,7 @@ def open_sharing(settings: Settings, on_redis: Callable[[RedisDone], None] = log
     )
 
 
-def open_source(settings: Settings, client: CleverClient, sharing: Sharing | None = None) -> Source:
+def open_source(settings: Settings, client: CleverClient, sharing: "Sharing | None" = None) -> Source:
     """Build the way to Clever that the settings describe, with what it remembers; to be closed by the caller."""
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
@@ -129,7 +135,7 @@ def open_source(settings: Settings, client: CleverClient, sharing: Sharing | Non
     return Source(client, shelf, lifetimes, recheck_s=settings.token_recheck, store=store)
 
 
-def open_persisted(settings: Settings, sharing: Sharing | None = None) -> PersistedDocuments:
+def open_persisted(settings: Settings, sharing: "Sharing | None" = None) -> PersistedDocuments:
     """Build the store of documents asked for by id. Raises ManifestError."""
     trusted = read_manifest(Path(settings.trusted_documents)) if settings.trusted_documents else None
     texts = None if sharing is None else sharing.texts(settings.persisted_bytes)
@@ -166,7 +172,7 @@ def open_client(
     settings: Settings,
     transport: httpx.AsyncBaseTransport | None = None,
     on_call: Callable[[CallSent], None] = lambda _sent: None,
-    sharing: Sharing | None = None,
+    sharing: "Sharing | None" = None,
 ) -> CleverClient:
     """Build the client of Clever that the settings describe; to be entered by the caller."""
     limits = ClientLimits(

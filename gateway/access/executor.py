@@ -88,8 +88,8 @@ class Access:
         """Count the rows of whole lists, whatever the windows; None where the request may not spend so many calls."""
         await self._begin()
         found: dict[Want, int | Exception | None] = {}
-        if self.reading.shares:
-            await self.reading.recall(elsewhere.of_totals(wants))
+        if self.reading.shares and (uncertain := [one for one in wants if not self._counts(one)]):
+            await self.reading.recall(elsewhere.of_totals(uncertain))
         countable = [one for one in wants if counted(one.relation)]
         uncounted = [one for one in countable if not self._view.has_list(one.list_key)]
         whole = {one: whole_window(one) for one in wants if not counted(one.relation)}
@@ -260,6 +260,10 @@ class Access:
         if offers is None or offers.needed <= left:
             return None
         return too_many_calls(offers.needed + self._allowance.used, self._allowance.limit)
+
+    def _counts(self, one: Want) -> bool:
+        """Say whether the size of a want's list is at hand."""
+        return any(map(self._view.usable, elsewhere.of_totals([one])))
 
     async def _count_all(self, wants: Sequence[Want]) -> dict[Want, int | Exception | None]:
         return await _each({one: self._count(one) for one in wants})

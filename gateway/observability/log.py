@@ -8,7 +8,7 @@ from typing import TextIO
 
 import msgspec
 
-from gateway.cache.redis.link import RedisDone
+from gateway.cache.redis.events import RedisDone
 from gateway.clever.client import CallSent
 from gateway.web.facts import current_request_id
 from gateway.web.middleware import RequestDone

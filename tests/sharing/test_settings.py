@@ -1,5 +1,7 @@
 """A Redis takes a secret, and both must be what they say."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -28,7 +30,7 @@ def test_what_is_no_redis_is_refused_without_being_repeated(url: str) -> None:
 
 
 @pytest.mark.parametrize("key", [{}, {"redis_key": "short"}])
-def test_a_redis_needs_a_secret_of_some_length(key: dict[str, str]) -> None:
+def test_a_redis_needs_a_secret_of_some_length(key: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as refused:
         Settings(redis_url="redis://localhost", **key)
     assert refused.value.errors()[0]["loc"] == ("redis_key",)

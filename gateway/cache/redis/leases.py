@@ -33,14 +33,14 @@ class Lease:
 
     def hold(self) -> None:
         """Keep it alive until it is ended."""
-        self._renewing = self._leases.start(self._renew())
+        self._renewing = self._leases.renew(self._renew())
 
     def end(self) -> None:
         """Give it back, and tell those who wait."""
         if self._renewing is not None:
             self._renewing.cancel()
             self._renewing = None
-            self._leases.start(self._end())
+            self._leases.end(self._end())
 
     async def _renew(self) -> None:
         while True:
@@ -65,6 +65,7 @@ class Leases:
         self.link = link
         self._waiting: defaultdict[bytes, set[asyncio.Future[None]]] = defaultdict(set)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._renewing: set[asyncio.Task[None]] = set()
         link.on_news.append(self._hear)
 
     def named(self, name: str) -> Lease:
@@ -88,21 +89,29 @@ class Leases:
         """Wait until a lease has ended, or it is time to look again."""
         await asyncio.wait((ended,), timeout=_LOOK_S)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Do something beside requests."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def renew(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Keep a lease alive beside requests."""
+        return _started(work, self._renewing)
+
+    def end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Give a lease back beside requests."""
+        _started(work, self._tasks)
 
     async def aclose(self) -> None:
-        """Stop renewing and waiting."""
-        for task in list(self._tasks):
+        """Stop renewing; leases that are being given back are given back, which is bounded."""
+        for task in tuple(self._renewing):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._renewing, return_exceptions=True)
 
     def _hear(self, message: bytes | None) -> None:
         if message is not None and message.startswith(_ENDED):
             for ended in tuple(self._waiting.get(message[1:], ())):
                 if not ended.done():
                     ended.set_result(None)
+
+
+def _started(work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> "asyncio.Task[None]":
+    task = asyncio.create_task(work)
+    among.add(task)
+    task.add_done_callback(among.discard)
+    return task

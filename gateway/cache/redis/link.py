@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -16,11 +16,10 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.cache.redis import scripts
+from gateway.cache.redis.events import Outcome, RedisDone
 from gateway.cache.redis.names import Names
 
 T = TypeVar("T")
-
-Outcome = Literal["ok", "timeout", "error", "full", "hit", "miss", "refused", "up", "down"]
 
 # A process is heard so many times before its silence means something; one that lost Redis looks twice as often.
 _BEATS = 5
@@ -36,19 +35,6 @@ _FULL_S = 2.0
 
 class Unreachable(Exception):
     """Redis cannot be asked now: go on without it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RedisDone:
-    """What subscribers hear of an exchange with Redis, never a name or a value.
-
-    `action` is what it was about: `beat`, `find`, `claim`, `keep`, `drop`, `calls`, `text`, `link`.
-    """
-
-    action: str
-    outcome: Outcome
-    seconds: float = 0.0
-    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

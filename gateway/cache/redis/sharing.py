@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from gateway.cache.redis.budget import RedisShares, ShareRules
-from gateway.cache.redis.link import RedisDone, RedisLink
+from gateway.cache.redis.events import RedisDone
+from gateway.cache.redis.link import RedisLink
 from gateway.cache.redis.names import Names
 from gateway.cache.redis.sealing import Sealer
 from gateway.cache.redis.store import RedisStore

@@ -16,9 +16,10 @@ from typing import Any
 import msgspec
 
 from gateway.cache.redis import scripts, values
+from gateway.cache.redis.events import RedisDone
 from gateway.cache.redis.keeping import Keeping, Kept
 from gateway.cache.redis.leases import Lease, Leases
-from gateway.cache.redis.link import RedisDone, RedisLink, Unreachable
+from gateway.cache.redis.link import RedisLink, Unreachable
 from gateway.cache.redis.sealing import SealBrokenError, Sealer
 from gateway.cache.redis.tenants import Side, Sides
 from gateway.cache.shelf import Entry, Key, Shelf
