@@ -15,6 +15,7 @@ _LIFE_S = 5.0
 # Who waits looks so often, whether there was news or not.
 _LOOK_S = 0.5
 _ENDED = b"l"
+_AT_ONCE = 100
 
 
 class Lease:
@@ -40,7 +41,7 @@ class Lease:
         if self._renewing is not None:
             self._renewing.cancel()
             self._renewing = None
-            self._leases.end(self._end())
+            self._leases.end(self)
 
     async def _renew(self) -> None:
         while True:
@@ -49,11 +50,6 @@ class Lease:
                 said = [self.owner, self._leases.life_ms]
                 if not await self._leases.link.script("claim", scripts.RENEW, [self.name], said):
                     return
-
-    async def _end(self) -> None:
-        with suppress(Unreachable):
-            said = [self.owner, self._leases.link.names.channel, _ENDED + self.name.encode()]
-            await self._leases.link.script("claim", scripts.RELEASE, [self.name], said)
 
 
 class Leases:
@@ -66,6 +62,7 @@ class Leases:
         self._waiting: defaultdict[bytes, set[asyncio.Future[None]]] = defaultdict(set)
         self._tasks: set[asyncio.Task[None]] = set()
         self._renewing: set[asyncio.Task[None]] = set()
+        self._ending: list[Lease] = []
         link.on_news.append(self._hear)
 
     def named(self, name: str) -> Lease:
@@ -93,9 +90,22 @@ class Leases:
         """Keep a lease alive beside requests."""
         return _started(work, self._renewing)
 
-    def end(self, work: Coroutine[Any, Any, None]) -> None:
-        """Give a lease back beside requests."""
-        _started(work, self._tasks)
+    def end(self, lease: Lease) -> None:
+        """Give a lease back, with all others that end at this moment."""
+        self._ending.append(lease)
+        if len(self._ending) == 1:
+            _started(self._end(), self._tasks)
+
+    async def _end(self) -> None:
+        while self._ending:
+            # Those of one tenant lie in one slot of a cluster.
+            scope = _scope(self._ending[0])
+            ending = [lease for lease in self._ending if _scope(lease) == scope][:_AT_ONCE]
+            names, owners = [lease.name for lease in ending], [lease.owner for lease in ending]
+            with suppress(Unreachable):
+                said = [self.link.names.channel, _ENDED, *owners]
+                await self.link.script("claim", scripts.RELEASE, names, said)
+            self._ending = [lease for lease in self._ending if lease not in ending]
 
     async def aclose(self) -> None:
         """Stop renewing; leases that are being given back are given back, which is bounded."""
@@ -115,3 +125,7 @@ def _started(work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) ->
     among.add(task)
     task.add_done_callback(among.discard)
     return task
+
+
+def _scope(lease: Lease) -> str:
+    return lease.name.partition(":e:")[0]

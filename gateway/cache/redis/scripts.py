@@ -297,11 +297,13 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 )
 
-# KEYS lease; ARGV owner, channel, message to those who wait.
+# KEYS leases; ARGV channel, what a message to those who wait begins with, owners.
 RELEASE = Script(
     """
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
-redis.call('PUBLISH', ARGV[2], ARGV[3])
+for i = 1, #KEYS do
+  if redis.call('GET', KEYS[i]) == ARGV[2 + i] then redis.call('DEL', KEYS[i]) end
+  redis.call('PUBLISH', ARGV[1], ARGV[2] .. KEYS[i])
+end
 return 1
 """
 )
