@@ -103,7 +103,8 @@ class RedisStore:
                 found = await self._find(tenant, batch)
                 # Where there was no room for a body in the answer, it is asked for again.
                 again = [key for key, one in found.items() if one.body is None]
-                left = again + left
+                # The first of a batch has room in any case.
+                left = [key for key in again if key != batch[0]] + left
                 wanted = {key: one for key, one in found.items() if one.body is not None and one.size <= most}
                 wanted = {key: one for key, one in wanted.items() if self._newer(tenant, key, one)}
                 loaded = await asyncio.gather(*[self._load_once(tenant, key, one) for key, one in wanted.items()])
