@@ -48,6 +48,15 @@ class Tenant:
         name = f"token:{self._token}" if self.district is None else f"district:{self.district}"
         return hmac.digest(key, name.encode(), sha256).hex()[:16]
 
+    def digest(self, key: bytes) -> bytes:
+        """Return what stands for the world under a key that several processes share: 16 bytes."""
+        world = f"token:{self._token}" if self.district is None else f"district:{self.district}"
+        return hmac.digest(key, world.encode(), sha256)[:16]
+
+    def token_digest(self, key: bytes) -> bytes:
+        """Return what stands for the token at hand under a key that several processes share: 16 bytes."""
+        return hmac.digest(key, f"credential:{self._token}".encode(), sha256)[:16]
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Tenant) and hmac.compare_digest(self.key, other.key)
 

@@ -18,6 +18,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _SHORTEST_SECRET = 32
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
+_REDIS = re.compile(r"(?:rediss?://[^\s/]+(?:/\d*)?(?:\?\S*)?|unix://(?:[^\s@/]*@)?/\S+)")
+_KEY_CHARACTERS = 32
 
 
 class Misconfigured(Exception):
@@ -152,7 +154,7 @@ class Settings(BaseSettings):
         1,
         ge=1,
         description="Processes that `serve` runs; each has memory, connections and metrics of its own, and an equal "
-        "share of the calls a minute.",
+        "share of the calls a minute unless there is a Redis.",
     )
     public_url: str | None = Field(
         None,
@@ -198,6 +200,23 @@ class Settings(BaseSettings):
         gt=0,
         allow_inf_nan=False,
         description="Seconds after which Clever is asked whether it still accepts a token that reads what is kept.",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis 7 or Valkey through which all processes of a deployment share what they read, the calls a "
+        "minute and documents, such as `rediss://:password@host:6379/0`; none by default.",
+    )
+    redis_key: SecretStr | None = Field(
+        None,
+        validate_default=True,
+        description="Secret of the deployment, the same for all its processes and 32 characters at least: what Redis "
+        "is told of tokens and ids are digests under it, and values are encrypted with it. Needed with a Redis.",
+    )
+    redis_encryption: bool = Field(
+        True, description="Whether values in Redis are encrypted (AES-256-GCM); otherwise they are signed only."
+    )
+    redis_timeout: float = Field(
+        0.25, gt=0, allow_inf_nan=False, description="Seconds that Redis may take for an answer."
     )
     explain: bool = Field(
         False,
@@ -248,10 +267,26 @@ class Settings(BaseSettings):
             raise ValueError("must not be more than there are calls a minute")
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and _REDIS.fullmatch(value.get_secret_value()) is None:
+            raise ValueError("must be a URL such as rediss://:password@host:6379/0, redis://host:6379 or unix:///path")
+        return value
+
+    @field_validator("redis_key")
+    @classmethod
+    def _is_a_secret(cls, value: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if value is None and others.data.get("redis_url") is not None:
+            raise ValueError("must be set where GATEWAY_REDIS_URL is; `openssl rand -base64 32` makes one up")
+        if value is not None and len(value.get_secret_value()) < _KEY_CHARACTERS:
+            raise ValueError(f"must be {_KEY_CHARACTERS} characters at least; `openssl rand -base64 32` makes one up")
+        return value
+
     @property
     def calls_per_worker(self) -> int:
-        """Return the calls a minute and token of one worker: workers do not know of each other's."""
-        return self.calls_per_minute // self.workers
+        """Return the calls a minute and token of one worker: without Redis workers do not know of each other's."""
+        return self.calls_per_minute // (self.workers if self.redis_url is None else 1)
 
     @field_validator("clever_client_secret")
     @classmethod

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Se
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from gateway.access import elsewhere
 from gateway.access.costs import Cost, pages
 from gateway.access.evidence import Evidence, evidence_of
 from gateway.access.offers import Offers
@@ -62,14 +63,10 @@ class Access:
     async def records(self, calls: Sequence[RecordCall]) -> Mapping[RecordCall, Record | Exception | None]:
         """Look records up by id; None for one that Clever has none to show of."""
         await self._begin()
-        found: dict[RecordCall, Record | Exception | None] = {}
-        missing: list[RecordCall] = []
-        for call in calls:
-            known, record = self._view.find(call.rows, call.id)
-            if known or not is_id(call.id):
-                found[call] = record
-            else:
-                missing.append(call)
+        found, missing = self._known_records(calls)
+        if missing and self.reading.shares and await self.reading.recall(elsewhere.of_calls(missing)):
+            more, missing = self._known_records(missing)
+            found |= more
         self._trace_known(f"{call.rows.name} by id" for call in found)
         if missing:
             found |= await self.reading.or_spare(missing, self._look_all_up, self._spare_record)
@@ -78,14 +75,10 @@ class Access:
     async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
         """Load the windows of a batch of wants."""
         await self._begin()
-        found: dict[Want, Rows | Exception] = {}
-        missing: list[Want] = []
-        for one in wants:
-            rows = self._windows.at_once(one)
-            if rows is None:
-                missing.append(one)
-            else:
-                found[one] = rows
+        found, missing = self._known_rows(wants)
+        if missing and self.reading.shares and await self.reading.recall(elsewhere.of_wants(missing)):
+            more, missing = self._known_rows(missing)
+            found |= more
         self._trace_known(one.relation.name for one in found)
         if missing:
             found |= await self.reading.or_spare(missing, self._load_all, self._spare_rows)
@@ -95,6 +88,8 @@ class Access:
         """Count the rows of whole lists, whatever the windows; None where the request may not spend so many calls."""
         await self._begin()
         found: dict[Want, int | Exception | None] = {}
+        if self.reading.shares and (uncertain := [one for one in wants if not self._counts(one)]):
+            await self.reading.recall(elsewhere.of_totals(uncertain))
         countable = [one for one in wants if counted(one.relation)]
         uncounted = [one for one in countable if not self._view.has_list(one.list_key)]
         whole = {one: whole_window(one) for one in wants if not counted(one.relation)}
@@ -155,6 +150,32 @@ class Access:
     async def _begin(self) -> None:
         self.used = True
         await self.reading.check()
+
+    def _known_records(
+        self, calls: Sequence[RecordCall]
+    ) -> tuple[dict[RecordCall, Record | Exception | None], list[RecordCall]]:
+        """Return what is known, and the calls that are left."""
+        found: dict[RecordCall, Record | Exception | None] = {}
+        missing: list[RecordCall] = []
+        for call in calls:
+            known, record = self._view.find(call.rows, call.id)
+            if known or not is_id(call.id):
+                found[call] = record
+            else:
+                missing.append(call)
+        return found, missing
+
+    def _known_rows(self, wants: Sequence[Want]) -> tuple[dict[Want, Rows | Exception], list[Want]]:
+        """Return what is known, and the wants that are left."""
+        found: dict[Want, Rows | Exception] = {}
+        missing: list[Want] = []
+        for one in wants:
+            rows = self._windows.at_once(one)
+            if rows is None:
+                missing.append(one)
+            else:
+                found[one] = rows
+        return found, missing
 
     async def _prepare(self, choose: Callable[..., Plan], batch: Sequence[Any]) -> Plan:
         """Ask for what the planner wants to know and read the lists that it wants read, until it wants no more.
@@ -239,6 +260,10 @@ class Access:
         if offers is None or offers.needed <= left:
             return None
         return too_many_calls(offers.needed + self._allowance.used, self._allowance.limit)
+
+    def _counts(self, one: Want) -> bool:
+        """Say whether the size of a want's list is at hand."""
+        return any(map(self._view.usable, elsewhere.of_totals([one])))
 
     async def _count_all(self, wants: Sequence[Want]) -> dict[Want, int | Exception | None]:
         return await _each({one: self._count(one) for one in wants})

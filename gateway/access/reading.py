@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -35,6 +35,7 @@ class Reading:
         self._allowance = allowance
         self._refresh = refresh
         self._failures: dict[Key, GatewayError] = {}
+        self._recalled: set[Key] = set()
         self._oldest: float | None = None
         self._reason = REFRESHING
         self.cached = 0
@@ -73,6 +74,24 @@ class Reading:
         """Make sure that the tenant may still be shown what is remembered. Raises Unauthenticated."""
         await self._source.check(self._tenant, self._allowance)
 
+    @property
+    def shares(self) -> bool:
+        """Say whether other processes may have read what is not at hand, and it would do."""
+        return self._source.store.shared and not self._refresh
+
+    async def recall(self, keys: Iterable[Key]) -> bool:
+        """Have at hand what other processes have read, each key being asked for once; say whether there was anything.
+
+        Raises as `check` does.
+        """
+        keys = [key for key in dict.fromkeys(keys) if key not in self._recalled and not self.view.usable(key)]
+        self._recalled.update(keys)
+        if not keys or not await self._source.recall(self._tenant, keys, self._allowance):
+            return False
+        self.view.renew()
+        self.spares.renew()
+        return True
+
     async def entry(self, key: Key, allowance: Allowance) -> Entry:
         """Return what a key names: what may be used of memory, else what Clever says, else what memory has to spare.
 
@@ -102,6 +121,7 @@ class Reading:
         self.spares.close()
         self._looked_at.clear()
         self._failures.clear()
+        self._recalled.clear()
 
     async def or_spare(
         self,
@@ -162,10 +182,10 @@ class Reading:
         return spare
 
     async def _read(self, key: Key, allowance: Allowance) -> Entry:
-        entry = await self._source.read(self._tenant, key, allowance)
+        entry = await self._source.read(self._tenant, key, allowance, newest=self._refresh)
         if self._refresh and self.view.age(entry) > Age.USABLE:
             # Somebody else had begun to read it too long ago.
-            entry = await self._source.read(self._tenant, key, allowance)
+            entry = await self._source.read(self._tenant, key, allowance, newest=True)
         return entry
 
     def _used(self, entry: Entry, age: Age) -> None:

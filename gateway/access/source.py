@@ -3,17 +3,20 @@
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
 from gateway.access.costs import REUSED
+from gateway.access.sharing import Claim, Store
 from gateway.access.statistics import Statistics
 from gateway.access.trust import CallersTokens, Tokens, Trust
+from gateway.cache.embedded import EmbeddedStore
 from gateway.cache.flights import Flights
 from gateway.cache.freshness import Lifetimes
 from gateway.cache.rows import DecodedRows, RowsBuilder
 from gateway.cache.shelf import Entry, Key, ListKey, Roster, Shelf
+from gateway.cache.view import NEWEST_S
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import MAX_LIMIT, CountCall, ListCall, RecordCall, first_page
 from gateway.clever.catalogue import Resource
@@ -29,6 +32,8 @@ _REFRESH_CALLS = 200
 _LEFT_TO_OTHERS = 100
 _MOST_TENANTS = 4096
 _MANY = 1_000
+# So often, at most, other processes are told what has been learned of a tenant's Clever.
+_TEACH_S = 1.0
 
 V = TypeVar("V")
 
@@ -45,22 +50,33 @@ class Source:
         *,
         recheck_s: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
+        store: Store | None = None,
     ) -> None:
         self.client = client
-        self.shelf = shelf
+        self.store: Store = EmbeddedStore(shelf, clock) if store is None else store
+        self.shelf = self.store.shelf
         self.lifetimes = lifetimes or Lifetimes()
         self.clock = clock
         self._flights = Flights()
         self._tokens = tokens or CallersTokens()
-        self._trust = Trust(client, self._flights, self._forget, self._tokens, recheck_s=recheck_s, clock=clock)
+        self._trust = Trust(
+            client,
+            self._flights,
+            self._forget,
+            self._tokens,
+            recheck_s=recheck_s,
+            clock=clock,
+            on_accepted=self.store.accept,
+        )
+        self.store.hear(self._forget_here, self._trust.note_accepted, self._learn)
+        self._taught: OrderedDict[Tenant, float] = OrderedDict()
         self._statistics: OrderedDict[Tenant, Statistics] = OrderedDict()
         self._refreshing: Counter[Tenant] = Counter()
 
     async def aclose(self) -> None:
         """Stop what is still being read."""
         await self._flights.aclose()
-        if self.shelf is not None:
-            await self.shelf.aclose()
+        await self.store.aclose()
 
     def roster(self, tenant: Tenant) -> Roster:
         """Return what is remembered of a tenant's district."""
@@ -82,9 +98,7 @@ class Source:
             entries = self.shelf.roster(tenant).entries
             # What is gone from the shelf by now was dropped for a reason, or there is something newer.
             if all(entries.get(page.key) is page for page in pages):
-                for page in pages:
-                    self.shelf.drop(tenant, page.key)
-                self.shelf.put(tenant, entry)
+                self.store.replace(tenant, entry, pages)
 
     def touch(self, entry: Entry) -> None:
         """Note that something remembered was used."""
@@ -113,12 +127,20 @@ class Source:
         """Say whether what was remembered of a tenant has been dropped since then because of its token."""
         return self._trust.forgot(tenant, since)
 
-    async def read(self, tenant: Tenant, key: Key, allowance: Allowance) -> Entry:
-        """Read from Clever what a key names, or wait for it where that is under way.
+    async def recall(self, tenant: Tenant, keys: Collection[Key], allowance: Allowance) -> bool:
+        """Have at hand what other processes have read; say whether there was anything. Raises as `check` does."""
+        found = await self.store.recall(tenant, keys)
+        if found:
+            await self.check(tenant, allowance)
+        return found
 
-        Raises as CleverClient does, and Forbidden for a collection that is not shown.
+    async def read(self, tenant: Tenant, key: Key, allowance: Allowance, *, newest: bool = False) -> Entry:
+        """Read from Clever what a key names, or wait for it where that is under way, here or elsewhere.
+
+        What another process has read is good while it is fresh, with `newest` for a few seconds only. Raises as
+        CleverClient does, and Forbidden for a collection that is not shown.
         """
-        return await self._flights.share(tenant, key, lambda: self._read(tenant, key, allowance), allowance)
+        return await self._flights.share(tenant, key, lambda: self._read(tenant, key, allowance, newest), allowance)
 
     def refresh(self, tenant: Tenant, key: Key) -> None:
         """Read what a key names anew, unless that is under way or would take calls that others may need."""
@@ -128,9 +150,6 @@ class Source:
             self._refreshing[tenant] += 1
             task = self._flights.start(tenant, key, self._read(tenant, key, Allowance(_REFRESH_S, _REFRESH_CALLS)))
             task.add_done_callback(lambda _done: self._refreshed(tenant))
-
-    async def _read(self, tenant: Tenant, key: Key, allowance: Allowance) -> Entry:
-        return await self._renewing(tenant, lambda one: self._read_with(one, key, allowance))
 
     async def _renewing(self, tenant: Tenant, work: Callable[[Tenant], Awaitable[V]]) -> V:
         """Do something with the token that the tenant has now, and again where that is refused and replaced."""
@@ -148,7 +167,27 @@ class Source:
         except Unauthenticated:
             raise not_held() from None
 
-    async def _read_with(self, tenant: Tenant, key: Key, allowance: Allowance) -> Entry:
+    async def _read(self, tenant: Tenant, key: Key, allowance: Allowance, newest: bool = False) -> Entry:
+        rows = key.rows if not isinstance(key, tuple) else key[0].rows
+        most = NEWEST_S if newest else float("inf")
+        fresh, missing = (min(most, self.lifetimes.fresh_s(rows, missing=missing)) for missing in (False, True))
+        found = await self.store.claim(tenant, key, fresh, missing)
+        if isinstance(found, Entry):
+            return found
+        claim: Claim | None = found
+        try:
+            entry, may_be_kept = await self._renewing(tenant, lambda one: self._read_now(one, key, allowance))
+            if may_be_kept:
+                self.store.put(tenant, entry, claim)
+                claim = None
+        finally:
+            if claim is not None:
+                self.store.release(claim)
+        self._teach(tenant)
+        return entry
+
+    async def _read_now(self, tenant: Tenant, key: Key, allowance: Allowance) -> tuple[Entry, bool]:
+        """Return an entry, and whether it may be remembered."""
         now = self.clock()
         try:
             entry = await self._load(tenant, key, allowance, now)
@@ -167,9 +206,7 @@ class Source:
             else:
                 await self._tokens.renew(tenant)
             raise
-        if self.shelf is not None and (entry.missing or self._trust.accept(tenant, now)):
-            self.shelf.put(tenant, entry)
-        return entry
+        return entry, entry.missing or self._trust.accept(tenant, now)
 
     async def _load(self, tenant: Tenant, key: Key, allowance: Allowance, now: float) -> Entry:
         if isinstance(key, tuple):
@@ -238,8 +275,28 @@ class Source:
 
     def _forget(self, tenant: Tenant) -> None:
         self._statistics.pop(tenant, None)
+        self.store.drop_tenant(tenant)
+
+    def _forget_here(self, tenant: Tenant) -> None:
+        """Forget what is at hand of a tenant that another process has dropped."""
+        self._trust.note_forgotten(tenant)
+        self._statistics.pop(tenant, None)
         if self.shelf is not None:
             self.shelf.drop_tenant(tenant)
+
+    def _teach(self, tenant: Tenant) -> None:
+        """Tell other processes from time to time what has been learned."""
+        if self.store.shared and tenant in self._statistics:
+            now = self.clock()
+            if now - self._taught.get(tenant, float("-inf")) >= _TEACH_S:
+                self._taught[tenant] = now
+                self._taught.move_to_end(tenant)
+                if len(self._taught) > _MOST_TENANTS:
+                    self._taught.popitem(last=False)
+                self.store.teach(tenant, self._statistics[tenant].written())
+
+    def _learn(self, tenant: Tenant, learned: bytes) -> None:
+        self.statistics(tenant).take(learned)
 
 
 def no_access(rows: Resource) -> Forbidden:

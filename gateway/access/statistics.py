@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from gateway.access import costs
-from gateway.clever.catalogue import Relation, Resource
+from gateway.clever.catalogue import ALL, RELATIONS, Relation, Resource
 
 # How much a new observation counts against all before it.
 _WEIGHT = 0.2
@@ -28,6 +30,14 @@ class Average:
         return guess if self.value is None else self.value
 
 
+class _Learned(msgspec.Struct):
+    sizes: list[tuple[str, str | None, int]]
+    record_bytes: dict[str, float]
+    link_rows: dict[str, float]
+    call_s: float | None
+    bytes_per_s: float | None
+
+
 @dataclass(slots=True)
 class Statistics:
     """Sizes of collections by role as last seen, moving averages, and the calls that the minute has left.
@@ -42,6 +52,40 @@ class Statistics:
     link_rows: dict[Relation, Average] = field(default_factory=dict)
     call_s: Average = field(default_factory=Average)
     bytes_per_s: Average = field(default_factory=Average)
+
+    def written(self) -> bytes:
+        """Return what has been learned as bytes, for another process to `take`."""
+        return msgspec.json.encode(
+            _Learned(
+                [(rows.name, role, size) for (rows, role), size in self.sizes.items()],
+                {rows.name: one.value for rows, one in self.record_bytes.items() if one.value is not None},
+                {relation.name: one.value for relation, one in self.link_rows.items() if one.value is not None},
+                self.call_s.value,
+                self.bytes_per_s.value,
+            )
+        )
+
+    def take(self, written: bytes) -> None:
+        """Take over what another process has learned, where nothing is known here."""
+        try:
+            learned = msgspec.json.decode(written, type=_Learned)
+        except msgspec.DecodeError:
+            # Another version's: what it knows is learned again.
+            return
+        kinds = {rows.name: rows for rows in ALL}
+        relations = {relation.name: relation for relation in RELATIONS}
+        for name, role, size in learned.sizes:
+            if name in kinds:
+                self.sizes.setdefault((kinds[name], role), size)
+        for name, value in learned.record_bytes.items():
+            if name in kinds:
+                self.record_bytes.setdefault(kinds[name], Average(value))
+        for name, value in learned.link_rows.items():
+            if name in relations:
+                self.link_rows.setdefault(relations[name], Average(value))
+        for average, known in ((self.call_s, learned.call_s), (self.bytes_per_s, learned.bytes_per_s)):
+            if average.value is None:
+                average.value = known
 
     def learn_call(self, rows: Resource, records: int, size: int, seconds: float) -> None:
         """Take in what one call brought, in bytes, and how long it took."""

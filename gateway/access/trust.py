@@ -54,7 +54,8 @@ class CallersTokens:
 class Trust:
     """When Clever last accepted each token, and which ones it refused; asks again every `recheck_s` seconds at most.
 
-    `forget` drops what is remembered of a tenant; not of one whose refused token has been replaced.
+    `forget` drops what is remembered of a tenant; not of one whose refused token has been replaced. `on_accepted` hears
+    of tokens that were asked about and are good.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class Trust:
         *,
         recheck_s: float,
         clock: Callable[[], float],
+        on_accepted: Callable[[Tenant], None] = lambda _tenant: None,
     ) -> None:
         self._client = client
+        self._on_accepted = on_accepted
         self._flights = flights
         self._forget = forget
         self._tokens = tokens
@@ -145,10 +148,20 @@ class Trust:
 
     def narrow(self, tenant: Tenant) -> None:
         """Forget a tenant whose token is shown less than before."""
+        self.note_forgotten(tenant)
+        self._forget(tenant)
+
+    def note_forgotten(self, tenant: Tenant) -> None:
+        """Note that a tenant is being forgotten: what was asked for before is not to be remembered."""
         self._accepted.pop(tenant.credential, None)
         self._doubted.pop(tenant.credential, None)
         _keep(self._forgotten, tenant, self._clock())
-        self._forget(tenant)
+
+    def note_accepted(self, tenant: Tenant, at: float) -> None:
+        """Note that a token was accepted, as another process has heard."""
+        token = tenant.credential
+        if at > max(self._accepted.get(token, float("-inf")), self._forgotten.get(tenant, float("-inf"))):
+            _keep(self._accepted, token, at)
 
     def _refused_lately(self, tenant: Tenant, now: float) -> bool:
         return now - self._refused.get(tenant.credential, float("-inf")) < REFUSED_S
@@ -186,7 +199,8 @@ class Trust:
                 if page is not None:
                     self._doubted.pop(tenant.credential, None)
                     self._in_vain.pop(tenant.credential, None)
-                    self.accept(tenant, asked_at)
+                    if self.accept(tenant, asked_at):
+                        self._on_accepted(tenant)
                     return
                 if last:
                     self.narrow(tenant)

@@ -140,9 +140,7 @@ class _Walk:
     def __init__(self, one: Want) -> None:
         self._one = one
         self._enough = one.window.limit
-        first = first_page(one.relation, one.parent_id, one.selection, max(one.window.limit, 1))
-        after, before = one.window.after, one.window.before or (LAST if one.window.backward else None)
-        self.call: ListCall | None = replace(first, after=after, before=before)
+        self.call: ListCall | None = first_of(one)
         self.pages: list[Entry] = []
         self.found: list[Record] = []
         self.more = False
@@ -173,6 +171,13 @@ class _Walk:
         if self._one.window.backward:
             return Rows(rows.records, rows.has_next, self.more or rows.has_previous)
         return Rows(rows.records, self.more or rows.has_next, rows.has_previous)
+
+
+def first_of(one: Want) -> ListCall:
+    """Return the first page that a walk over a want's list takes."""
+    first = first_page(one.relation, one.parent_id, one.selection, max(one.window.limit, 1))
+    after, before = one.window.after, one.window.before or (LAST if one.window.backward else None)
+    return replace(first, after=after, before=before)
 
 
 def whole_window(one: Want) -> Want:

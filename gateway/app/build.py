@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from starlette.applications import Starlette
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp
 from gateway.access.source import Source
 from gateway.app.callers import open_api_keys, open_callers, open_graphiql, open_token_source
 from gateway.cache.freshness import Lifetimes
+from gateway.cache.redis.events import RedisDone
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
@@ -35,6 +37,7 @@ from gateway.observability.log import (
     flush_log,
     log_call,
     log_internal,
+    log_redis,
     log_request,
     log_untrusted,
 )
@@ -54,6 +57,9 @@ from gateway.web.rates import Rates
 from gateway.web.security import SecurityHeaders
 from gateway.web.signin import CALLBACK, LOGIN, LOGOUT
 from gateway.web.turns import Turns
+
+if TYPE_CHECKING:
+    from gateway.cache.redis.sharing import Sharing
 
 ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", LOGIN, CALLBACK, LOGOUT})
 
@@ -79,8 +85,9 @@ def create_app(
         async with AsyncExitStack() as opened:
             if audit is not None:
                 opened.enter_context(audit.reopened_on_hangup())
-            client = await opened.enter_async_context(open_client(settings, transport, metrics.on_call))
-            source = open_source(settings, client, callers.tokens)
+            redis = await opened.enter_async_context(sharing) if sharing is not None else None
+            client = await opened.enter_async_context(open_client(settings, transport, metrics.on_call, redis))
+            source = open_source(settings, client, callers.tokens, redis)
             try:
                 for one in callers.opens:
                     await opened.enter_async_context(one)
@@ -92,7 +99,8 @@ def create_app(
 
     audit = open_audit(settings)
     callers = open_callers(settings, the_source, lambda tenant: source.withdraw(tenant) if source else None)
-    endpoint = open_endpoint(settings, the_source, metrics, callers.authenticator)
+    sharing = open_sharing(settings)
+    endpoint = open_endpoint(settings, the_source, metrics, callers.authenticator, sharing)
     on_request = subscribers(metrics, audit)
 
     def ready() -> bool:
@@ -140,10 +148,14 @@ def open_responses(settings: Settings) -> Responses:
 
 
 def open_endpoint(
-    settings: Settings, source: Callable[[], Source], metrics: Metrics, authenticator: Authenticator
+    settings: Settings,
+    source: Callable[[], Source],
+    metrics: Metrics,
+    authenticator: Authenticator,
+    sharing: "Sharing | None" = None,
 ) -> GraphQLEndpoint:
     """Build what answers GraphQL requests. Raises ManifestError."""
-    persisted = open_persisted(settings)
+    persisted = open_persisted(settings, sharing)
     engine = open_engine(settings, persisted, metrics)
     responses, limits = open_responses(settings), endpoint_limits(settings)
     return GraphQLEndpoint(
@@ -207,17 +219,43 @@ def open_audit(settings: Settings) -> AuditLog | None:
         raise Misconfigured("audit_log", f"the file cannot be opened ({error.strerror})") from None
 
 
-def open_source(settings: Settings, client: CleverClient, tokens: DistrictTokens | None = None) -> Source:
+def open_sharing(settings: Settings, on_redis: Callable[[RedisDone], None] = log_redis) -> "Sharing | None":
+    """Build what processes share through Redis, if there is one; to be entered by the caller."""
+    if settings.redis_url is None or settings.redis_key is None:
+        return None
+    # Loading redis-py takes a while, and few need it.
+    from gateway.cache.redis.sharing import Sharing
+
+    return Sharing(
+        settings.redis_url.get_secret_value(),
+        settings.redis_key.get_secret_value().encode(),
+        origin=settings.clever_url,
+        version=settings.clever_version,
+        encrypt=settings.redis_encryption,
+        timeout_s=settings.redis_timeout,
+        on_redis=on_redis,
+    )
+
+
+def open_source(
+    settings: Settings,
+    client: CleverClient,
+    tokens: DistrictTokens | None = None,
+    sharing: "Sharing | None" = None,
+) -> Source:
     """Build the way to Clever that the settings describe, with what it remembers; to be closed by the caller."""
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
-    return Source(client, shelf, lifetimes, tokens, recheck_s=settings.token_recheck)
+    store = None if sharing is None or shelf is None else sharing.store(shelf, settings.stale_if_error)
+    return Source(client, shelf, lifetimes, tokens, recheck_s=settings.token_recheck, store=store)
 
 
-def open_persisted(settings: Settings) -> PersistedDocuments:
+def open_persisted(settings: Settings, sharing: "Sharing | None" = None) -> PersistedDocuments:
     """Build the store of documents asked for by id. Raises ManifestError."""
     trusted = read_manifest(Path(settings.trusted_documents)) if settings.trusted_documents else None
-    return PersistedDocuments(settings.persisted_bytes, trusted, settings.trusted_documents_mode, log_untrusted)
+    texts = None if sharing is None else sharing.texts(settings.persisted_bytes)
+    mode = settings.trusted_documents_mode
+    return PersistedDocuments(settings.persisted_bytes, trusted, mode, log_untrusted, texts)
 
 
 def open_engine(settings: Settings, persisted: PersistedDocuments, metrics: Metrics) -> Engine:
@@ -249,6 +287,7 @@ def open_client(
     settings: Settings,
     transport: httpx.AsyncBaseTransport | None = None,
     on_call: Callable[[CallSent], None] = lambda _sent: None,
+    sharing: "Sharing | None" = None,
 ) -> CleverClient:
     """Build the client of Clever that the settings describe; to be entered by the caller."""
     limits = ClientLimits(
@@ -263,7 +302,8 @@ def open_client(
         on_call(sent)
         log_call(sent)
 
-    budget = WindowBudget(settings.calls_per_worker, at_once=settings.upstream_concurrency)
+    shares = None if sharing is None else sharing.shares(settings.calls_per_worker)
+    budget = WindowBudget(settings.calls_per_worker, at_once=settings.upstream_concurrency, shares=shares)
     return CleverClient(
         settings.clever_url, settings.clever_version, limits=limits, budget=budget, transport=transport, on_call=told
     )

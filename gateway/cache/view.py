@@ -71,6 +71,15 @@ class View:
         self._on_used(entry, age)
         return entry
 
+    def usable(self, key: Key) -> bool:
+        """Say whether something may be used under a key, without using it."""
+        entry = self._roster.entries.get(key)
+        return key in self._entries or (entry is not None and self.age(entry) <= self._worst)
+
+    def renew(self) -> None:
+        """Look again at what is known: it has grown."""
+        self._wholes.clear()
+
     def spare(self, key: Key) -> Entry | None:
         """Return what was known under a key, for want of anything newer."""
         entry = self._roster.entries.get(key)

@@ -8,13 +8,15 @@ import asyncio
 import heapq
 import random
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.clever.allowance import Allowance, out_of_time
 from gateway.clever.retry import WINDOW_S, latest_reset, least_remaining
+from gateway.clever.shares import Share, Shares
+from gateway.clever.turns import Turns
 from gateway.errors import UpstreamRateLimited
 from gateway.identity import Tenant
 
@@ -70,6 +72,8 @@ class _Rules:
 class WindowBudget:
     """A budget of this process: at most `limit` calls of a token in any `seconds`, `at_once` of them under way.
 
+    Where several processes use the same tokens, `shares` makes this process's share of each token's calls.
+
     A call reaches Clever somewhere between its sending and its answer, so it counts from the first until `seconds`
     after the second: Clever then sees no more than `limit` in any such time, however long calls are on their way.
     """
@@ -84,7 +88,9 @@ class WindowBudget:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         pick: Callable[[float, float], float] = random.uniform,
+        shares: Shares | None = None,
     ) -> None:
+        self._shares = shares
         self._rules = _Rules(limit, at_once, seconds, clock, wall, pick)
         self._most_tenants = most_tenants
         # By credential: Clever counts by token, and one that takes another's place has a window of its own.
@@ -106,6 +112,8 @@ class WindowBudget:
             if len(self._windows) >= self._most_tenants:
                 self._make_room(now)
             window = self._windows[tenant.credential] = _Window(self._rules)
+            if self._shares is not None:
+                window.share = self._shares(tenant, window)
         if not window.turns and window.free(now) > 0:
             return window.take()
         return await window.queue(allowance, now)
@@ -130,77 +138,29 @@ class WindowBudget:
                 del self._windows[token]
 
 
-class _Turns:
-    """Who waits: first come first served within a request, turn and turn about between requests."""
-
-    __slots__ = ("_waiting",)
-
-    def __init__(self) -> None:
-        self._waiting: OrderedDict[Allowance, OrderedDict[asyncio.Future[Place], None]] = OrderedDict()
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
-
-    def __iter__(self) -> Iterator[Allowance]:
-        return iter(self._waiting)
-
-    def join(self, request: Allowance, waiter: asyncio.Future[Place]) -> None:
-        self._waiting.setdefault(request, OrderedDict())[waiter] = None
-
-    def leave(self, request: Allowance, waiter: asyncio.Future[Place]) -> None:
-        if (line := self._waiting.get(request)) is not None:
-            line.pop(waiter, None)
-            if not line:
-                del self._waiting[request]
-
-    def next(self) -> asyncio.Future[Place]:
-        """Take out the one whose turn it is."""
-        request = next(iter(self._waiting))
-        line = self._waiting[request]
-        waiter, _ = line.popitem(last=False)
-        if line:
-            self._waiting.move_to_end(request)
-        else:
-            del self._waiting[request]
-        return waiter
-
-    def dismiss(self, request: Allowance) -> Iterator[asyncio.Future[Place]]:
-        """Take out all of a request."""
-        yield from self._waiting.pop(request, ())
-
-    def ahead_of(self, request: Allowance) -> int:
-        """Return how many who wait now have their turn before another call of this request."""
-        own = len(self._waiting.get(request, ()))
-        ahead, earlier = own, 1
-        for other, line in self._waiting.items():
-            if other is request:
-                earlier = 0
-            else:
-                ahead += min(len(line), own + earlier)
-        return ahead
-
-
 class _Window:
     """What is known of one token: its calls under way and past, what Clever says is left, and who waits."""
 
     __slots__ = (
         "_closed_until",
-        "_past",
         "_rules",
         "_timer",
         "_told",
         "_told_left",
         "_told_until",
+        "past",
+        "share",
         "turns",
         "under_way",
     )
 
     def __init__(self, rules: _Rules) -> None:
         self._rules = rules
-        self.turns = _Turns()
+        self.share: Share | None = None
+        self.turns: Turns[Place] = Turns()
         self.under_way = 0
         # The moments at which calls that have ended cease to count.
-        self._past: deque[float] = deque()
+        self.past: deque[float] = deque()
         self._closed_until = 0.0
         # Clever's own window: its reset as Clever wrote it, ours of the same moment, and the calls left until then.
         self._told = 0.0
@@ -214,26 +174,31 @@ class _Window:
 
     @property
     def calls(self) -> int:
-        return self.under_way + len(self._past)
+        return self.under_way + len(self.past)
 
     def now(self) -> float:
         return self._rules.clock()
 
     def empty(self, now: float) -> bool:
         self._forget(now)
-        return not (self.busy or self._past or now < self._closed_until or now < self._told_until)
+        return not (self.busy or self.past or now < self._closed_until or now < self._told_until)
 
     def _forget(self, now: float) -> None:
-        past = self._past
+        past = self.past
         while past and past[0] <= now:
             past.popleft()
 
     def free(self, now: float) -> int:
-        """Return how many places can be given now; what is under way may be missing in what Clever told."""
+        """Return how many places can be given now."""
+        room = self._room(now)
+        return room if self.share is None or room <= 0 else min(room, self.share.free(now))
+
+    def _room(self, now: float) -> int:
+        """Return the places that this process alone has; what is under way may be missing in what Clever told."""
         self._forget(now)
         if now < self._closed_until:
             return 0
-        left = min(self._rules.limit - len(self._past), self._rules.at_once)
+        left = min(self._rules.limit - len(self.past), self._rules.at_once)
         if now < self._told_until:
             left = min(left, self._told_left)
         return left - self.under_way
@@ -244,7 +209,14 @@ class _Window:
         if now < self._closed_until:
             return 0
         told = self._told_left if now < self._told_until else self._rules.limit
-        return max(0, min(self._rules.limit - len(self._past), told) - self.under_way)
+        left = min(self._rules.limit - len(self.past), told) - self.under_way
+        return max(0, left if self.share is None else min(left, self.share.left(now)))
+
+    def told(self, now: float) -> tuple[float, int] | None:
+        return (self._told, self._told_left) if now < self._told_until else None
+
+    def closed_for(self, now: float) -> float:
+        return max(0.0, self._closed_until - now)
 
     def stands(self, now: float) -> bool:
         """Say whether a place given earlier, one of those under way, may still be used."""
@@ -256,14 +228,18 @@ class _Window:
         if now < self._told_until and places > self._told_left:
             until = max(until, self._told_until)
         missing = places - (self._rules.limit - self.calls)
-        if missing > len(self._past):
+        if missing > len(self.past):
             until = max(until, now + self._rules.seconds)
         elif missing > 0:
-            until = max(until, self._past[missing - 1])
+            until = max(until, self.past[missing - 1])
+        if self.share is not None:
+            until = max(until, now + self.share.wait(now, places))
         return max(0.0, until - now)
 
     def take(self) -> "_WindowPlace":
         self.under_way += 1
+        if self.share is not None:
+            self.share.take()
         return _WindowPlace(self)
 
     async def queue(self, allowance: Allowance, now: float) -> Place:
@@ -313,6 +289,8 @@ class _Window:
         if self.turns and wait > 0:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(wait, _SHORTEST_WAIT_S), self.serve)
+        elif self.turns and self.share is not None and (room := self._room(now)) > 0:
+            self.share.ask(min(len(self.turns), room))
 
     def tell(self, headers: Mapping[str, str]) -> bool:
         """Believe what an answer says is left until the reset it names; False where it says nothing readable.
@@ -337,16 +315,22 @@ class _Window:
     def miss(self) -> None:
         """Take a call of which no answer told as one that Clever counted."""
         self._told_left -= 1
+        if self.share is not None:
+            self.share.miss()
 
     def close(self, seconds: float) -> None:
         self._closed_until = max(self._closed_until, self._rules.clock() + seconds)
+        if self.share is not None:
+            self.share.news()
         if self.turns:
             self.serve()
 
     def end(self, sent: bool) -> None:
         self.under_way -= 1
         if sent:
-            self._past.append(self._rules.clock() + self._rules.seconds)
+            self.past.append(self._rules.clock() + self._rules.seconds)
+        if self.share is not None:
+            self.share.news()
         if self.turns:
             self.serve()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -69,10 +69,21 @@ def read_manifest(path: Path) -> dict[str, str]:
     return {_plain(name): text for name, text in held.items()}
 
 
+class Texts(Protocol):
+    """Texts of documents by their SHA-256, as this process or all of them keep them; none is kept for certain."""
+
+    async def get(self, name: str) -> str | None:
+        """Return a text that was put."""
+
+    def put(self, name: str, text: str) -> None:
+        """Keep a text."""
+
+
 class PersistedDocuments:
     """Finds the text of what is asked for by id, and keeps the texts that callers register, within `most_bytes`.
 
-    The store is one process's own and holds texts by their SHA-256 alone: whoever has the hash knows the text.
+    The store holds texts by their SHA-256 alone: whoever has the hash knows the text. It is one process's own; what
+    others registered is in `shared`, and `recall` brings it.
     With a manifest, `mode` says what becomes of documents that are not in it: `off` runs them, `log` tells
     `on_untrusted` their SHA-256 and runs them, `enforce` refuses them.
     """
@@ -83,15 +94,27 @@ class PersistedDocuments:
         trusted: Mapping[str, str] | None = None,
         mode: Mode = "enforce",
         on_untrusted: Callable[[str], None] = lambda _sha256: None,
+        shared: Texts | None = None,
     ) -> None:
+        self._shared = shared
         self._most_bytes = most_bytes
         self._trusted = dict(trusted or {})
         self._mode: Mode = "off" if trusted is None else mode
         self._on_untrusted = on_untrusted
-        self._store = _TextStore(most_bytes)
+        self._store = TextStore(most_bytes)
         # Some manifests name documents by other hashes; a document is the same whatever it is called.
         self.texts = frozenset(self._trusted.values())
         self._names = {text: name for name, text in self._trusted.items()}
+
+    async def recall(self, asked: Asked) -> None:
+        """Have at hand the text that is asked for by its hash, if another process has registered it."""
+        name = asked.sha256
+        if self._shared is None or name is None or asked.query is not None or not self._most_bytes:
+            return
+        if name not in self._trusted and self._store.find(name) is None:
+            text = await self._shared.get(name)
+            if text is not None and _sha256(text) == name:
+                self._store.put(name, text)
 
     def request(self, asked: Asked) -> Request:
         """Return the request with its document's text. Raises RequestRefused."""
@@ -116,6 +139,8 @@ class PersistedDocuments:
     def register(self, asked: Asked) -> None:
         """Keep the text of a request that brought both text and hash and turned out to be valid."""
         if asked.query is not None and asked.sha256 is not None and self._mode != "enforce":
+            if self._shared is not None and self._most_bytes and self._store.find(asked.sha256) is None:
+                self._shared.put(asked.sha256, asked.query)
             self._store.put(asked.sha256, asked.query)
 
     def _find(self, asked: Asked) -> str:
@@ -131,27 +156,33 @@ class PersistedDocuments:
             )
         if self._most_bytes == 0 and self._mode == "off":
             raise RequestRefused("PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported", status=200)
-        found = self._store.get(name)
+        found = self._store.find(name)
         if found is None:
             raise RequestRefused("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound", status=200)
         return found
 
 
 @dataclass(slots=True)
-class _TextStore:
+class TextStore:
     """Texts by their hash, the one used longest ago first out; bounded in bytes."""
 
     most_bytes: int
     held: int = 0
     texts: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
-    def get(self, name: str) -> str | None:
+    async def get(self, name: str) -> str | None:
+        """Return a text that was put."""
+        return self.find(name)
+
+    def find(self, name: str) -> str | None:
+        """Return a text that was put."""
         found = self.texts.get(name)
         if found is not None:
             self.texts.move_to_end(name)
         return found
 
     def put(self, name: str, text: str) -> None:
+        """Keep a text."""
         size = _size(text)
         if size > self.most_bytes:
             return

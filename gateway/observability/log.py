@@ -11,6 +11,7 @@ from typing import TextIO
 
 import msgspec
 
+from gateway.cache.redis.events import RedisDone
 from gateway.clever.client import CallSent
 from gateway.clever.district_tokens import TokensRead
 from gateway.web.facts import current_request_id
@@ -178,6 +179,16 @@ def log_no_sign_in() -> None:
     """Warn that nobody can sign in, as it is not known where browsers are."""
     problem = "GATEWAY_PUBLIC_URL is not set: Clever could not lead people back, so that there is no /login"
     _log.warning("no sign-in", extra={"fields": {"problem": problem}})
+
+
+def log_redis(done: RedisDone) -> None:
+    """Write down that Redis is lost or there again; every other exchange at debug level."""
+    if done.action == "link":
+        level = logging.WARNING if done.outcome == "down" else logging.INFO
+        _log.log(level, "redis", extra={"fields": {"state": done.outcome}})
+    elif _log.isEnabledFor(logging.DEBUG):
+        fields = {"action": done.action, "outcome": done.outcome, "ms": round(done.seconds * 1000, 1)}
+        _log.debug("redis exchange", extra={"fields": {**fields, "bytes": done.bytes}})
 
 
 def log_untrusted(sha256: str) -> None:

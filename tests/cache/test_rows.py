@@ -1,5 +1,6 @@
 """Rows are the same rows however they are held: decoded, packed, or packed page by page."""
 
+import tracemalloc
 from collections.abc import Sequence
 from functools import cache
 from unittest.mock import patch
@@ -94,3 +95,14 @@ def test_pages_that_repeat_the_end_of_the_last_are_packed_without_repeats(total:
         rows = builder.build()
         assert isinstance(rows, PackedRows) == (total >= 8)
         same(rows, courses(keys))
+
+
+def test_packed_rows_take_no_more_memory_than_they_say() -> None:
+    records = courses([an_id(3, number) for number in range(40 * BLOCK)])
+    tracemalloc.start()
+    try:
+        rows = packed(Course, DecodedRows(records))
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken < 1.5 * rows.bytes

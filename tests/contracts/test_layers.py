@@ -19,7 +19,7 @@ MAY_IMPORT["app"] |= WIRED
 MAY_IMPORT["cli"] |= WIRED
 MAY_IMPORT |= {
     "settings": set(),
-    "observability": {"observability", "web", "clever", "identity"},
+    "observability": {"observability", "web", "cache", "clever", "identity"},
     "sandbox": {"sandbox"},
     "__main__": {"cli"},
     "__init__": set(),
@@ -34,6 +34,8 @@ OWNERS = {
     "strawberry": {"schema"},
     "graphql": {"schema", "engine"},
     "aiodataloader": {"loaders"},
+    "redis": {"cache"},
+    "zstandard": {"cache"},
     "starlette": {"web", "app"},
     "uvicorn": {"cli"},
     "typer": {"cli"},
@@ -44,7 +46,7 @@ OWNERS = {
     "faker": {"sandbox"},
     "authlib": {"clever"},
     "joserfc": {"web"},
-    "cryptography": {"web"},
+    "cryptography": {"web", "cache"},
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "node_modules" not in path.parts)
