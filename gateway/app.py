@@ -1,9 +1,11 @@
 """create_app(settings): the composition root, and the only place that sees every layer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from starlette.applications import Starlette
@@ -12,10 +14,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from gateway import __version__
 from gateway.access.source import Source
+from gateway.access.trace import Trace
 from gateway.cache.freshness import Lifetimes
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
@@ -28,28 +31,46 @@ from gateway.engine.persisted import PersistedDocuments, read_manifest
 from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
 from gateway.observability import metrics as prometheus
-from gateway.observability.log import log_call, log_internal, log_request, log_untrusted
-from gateway.observability.metrics import Metrics
+from gateway.observability.gauges import Watched
+from gateway.observability.log import log_call, log_internal, log_untrusted
+from gateway.observability.observers import Observers
+from gateway.observability.recent import Recent
+from gateway.observability.status import StatusBoard
+from gateway.observability.tracing import open_tracing
 from gateway.schema.build import build_schema
 from gateway.settings import Settings, listed
+from gateway.web.around import Around
 from gateway.web.csrf import PREFLIGHT_HEADERS
 from gateway.web.endpoint import EXPLAIN, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
 from gateway.web.graphiql_page import graphiql_routes
 from gateway.web.hosts import AllowedHosts
-from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
+from gateway.web.middleware import REQUEST_ID, AccessLog, RequestIds
 from gateway.web.ops import ops_routes
 from gateway.web.security import SecurityHeaders
+from gateway.web.status_page import State, status_routes
 
-ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics"})
+if TYPE_CHECKING:
+    from gateway.observability.spans import Tracing
+
+ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", "/status"})
 
 
 def create_app(
-    settings: Settings, *, demo_token: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    *,
+    demo_token: str | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    tracing: "Tracing | None" = None,
 ) -> Starlette:
-    """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one."""
+    """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one.
+
+    Raises ManifestError and TracingUnavailable where the settings ask for what cannot be.
+    """
     source: Source | None = None
-    metrics = Metrics()
+    tracing = open_tracing(settings.tracing) if tracing is None else tracing
+    recent = Recent() if settings.status_password else None
+    observers = Observers(recent, tracing)
 
     def the_source() -> Source:
         if source is None:
@@ -59,45 +80,53 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         nonlocal source
-        async with open_client(settings, transport, metrics.on_call) as client:
+        async with open_client(settings, transport, observers.on_call) as client:
             source = open_source(settings, client)
             try:
                 yield
             finally:
                 await source.aclose()
                 source = None
-
-    def on_request(done: RequestDone) -> None:
-        metrics.on_request(done)
-        log_request(done)
+                if tracing is not None:
+                    await asyncio.to_thread(tracing.close)
 
     persisted = open_persisted(settings)
-    engine = open_engine(settings, persisted, metrics)
+    engine = open_engine(settings, persisted, observers.metrics.on_executed, tracing)
     keeps_answers = settings.cache and settings.response_cache
     responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
-    limits = EndpointLimits(
+    watched = Watched(lambda: source, responses, settings.calls_per_worker)
+    observers.metrics.watch(watched)
+    limits, trace = endpoint_limits(settings), tracing.trace if tracing else Trace
+    endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, trace=trace)
+    graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
+    return Starlette(
+        routes=[
+            Route("/graphql", endpoint),
+            Route("/", _front_door(settings.graphiql)),
+            *ops_routes(lambda: source is not None, observers.metrics.render, prometheus.CONTENT_TYPE),
+            *status(settings, watched, recent, lambda: "ready" if source else "starting"),
+            *graphiql,
+        ],
+        middleware=[
+            Middleware(RequestIds),
+            *([Middleware(Around, opens=tracing.request, path="/graphql")] if tracing else []),
+            Middleware(AccessLog, on_request=observers.on_request, routes=ROUTES),
+            *browser_safety(settings),
+        ],
+        exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
+        lifespan=lifespan,
+    )
+
+
+def endpoint_limits(settings: Settings) -> EndpointLimits:
+    """Return what one request may take."""
+    return EndpointLimits(
         deadline_s=settings.deadline,
         calls=settings.max_calls,
         rows=settings.max_rows,
         body_bytes=settings.max_body_bytes,
         public_introspection=settings.public_introspection,
         explain=settings.explain,
-    )
-    graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
-    return Starlette(
-        routes=[
-            Route("/graphql", GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses)),
-            Route("/", _front_door(settings.graphiql)),
-            *ops_routes(lambda: source is not None, metrics.render, prometheus.CONTENT_TYPE),
-            *graphiql,
-        ],
-        middleware=[
-            Middleware(RequestIds),
-            Middleware(AccessLog, on_request=on_request, routes=ROUTES),
-            *browser_safety(settings),
-        ],
-        exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
-        lifespan=lifespan,
     )
 
 
@@ -114,12 +143,25 @@ def open_persisted(settings: Settings) -> PersistedDocuments:
     return PersistedDocuments(settings.persisted_bytes, trusted, settings.trusted_documents_mode, log_untrusted)
 
 
-def open_engine(settings: Settings, persisted: PersistedDocuments, metrics: Metrics) -> Engine:
+def open_engine(
+    settings: Settings,
+    persisted: PersistedDocuments,
+    on_executed: Callable[[bool], None] = lambda _planned: None,
+    tracing: "Tracing | None" = None,
+) -> Engine:
     """Build the engine over the schema, with the limits that the settings describe."""
     schema = build_schema()._schema
     limits = Limits(**{one.name: getattr(settings, f"max_{one.name}") for one in fields(Limits)})
     documents = DocumentCache(schema, limits, persisted.texts, suggestions=settings.public_introspection)
-    return Engine(schema, log_internal, metrics.on_executed, settings.engine, documents)
+    parts = (schema, log_internal, on_executed, settings.engine, documents)
+    return tracing.engine(*parts) if tracing else Engine(*parts)
+
+
+def status(settings: Settings, watched: Watched, recent: Recent | None, state: Callable[[], State]) -> list[BaseRoute]:
+    """Return the status page, if there is a password for it."""
+    if settings.status_password is None or recent is None:
+        return []
+    return status_routes(settings.status_password.get_secret_value(), StatusBoard(watched, recent, state))
 
 
 def browser_safety(settings: Settings) -> list[Middleware]:

@@ -270,7 +270,7 @@ class Access:
         return self.trace.step(Step(what, parents, path, why, cost), self._allowance)
 
     def _trace_known(self, names: Iterable[str]) -> None:
-        for name, count in Counter(names).items() if self.trace.on else ():
+        for name, count in Counter(names).items() if self.trace.listens else ():
             with self.trace.step(Step(name, count, "memory", "everything is known", Cost()), self._allowance):
                 pass
 

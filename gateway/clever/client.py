@@ -5,8 +5,8 @@ Redirects are never followed and `next` links never leave their list; every wait
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Literal, Self
@@ -18,7 +18,7 @@ from gateway import __version__
 from gateway.clever.allowance import Allowance, out_of_time
 from gateway.clever.breaker import FAILURES, Breaker
 from gateway.clever.budget import Budget, Place, WindowBudget
-from gateway.clever.calls import LAST, Call, CountCall, ListCall, RecordCall
+from gateway.clever.calls import LAST, Call, CountCall, Kind, ListCall, RecordCall
 from gateway.clever.decode import LargePage, Page, decode_count, decode_page, decode_record, not_clever
 from gateway.clever.records import Record
 from gateway.clever.retry import RETRYABLE, Backoff
@@ -47,13 +47,18 @@ _HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class CallSent:
-    """What subscribers hear of one call sent: never an id, a token or a body. `status` is None where none came."""
+    """What subscribers hear of one call sent: never an id, a token or a body.
+
+    `status` is None where none came; then `failure` says why, or is empty where nobody waited to the end.
+    """
 
     template: str
     status: int | None
     seconds: float
     bytes: int
     attempt: int
+    kind: Kind
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,9 @@ class CleverClient:
         self._breaker = Breaker(self._limits.failures)
         self._http = transport or open_transport(self.origin, self._limits.concurrency)
         self._base = f"{self.origin}/{version}"
+        # Calls that wait for their turn, and calls under way.
+        self.waiting = 0
+        self.under_way = 0
         self._extensions = {"timeout": httpx.Timeout(self._limits.timeout_s).as_dict()}
 
     async def __aenter__(self) -> Self:
@@ -110,6 +118,16 @@ class CleverClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
+
+    @property
+    def concurrency(self) -> int:
+        """Return how many calls may be under way at once."""
+        return self._limits.concurrency
+
+    @property
+    def left_alone(self) -> bool:
+        """Say whether Clever is left alone for a while after many failures."""
+        return self._breaker.is_open
 
     def calls_left(self, tenant: Tenant) -> int:
         """Return how many calls a token has left in this minute."""
@@ -212,27 +230,35 @@ class CleverClient:
         started = time.perf_counter()
         status: int | None = None
         size = 0
+        failure = ""
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._exchange(tenant, call, place)
             status, size = answer.status, len(answer.body)
         except TimeoutError:
+            failure = "timeout"
             if seconds < self._limits.timeout_s:
                 raise out_of_time() from None
             raise self._too_slow(call) from None
         except httpx.TimeoutException:
+            failure = "timeout"
             raise self._too_slow(call) from None
         except httpx.DecodingError:
+            failure = "unreadable"
             raise not_clever() from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            failure = type(error).__name__
             raise UpstreamUnavailable(
                 f"Clever could not be reached at {self.origin} ({type(error).__name__}). "
                 "Check that GATEWAY_CLEVER_URL is right and that the network lets the gateway through."
             ) from None
+        except UpstreamInvalidResponse:
+            failure = "too large"
+            raise
         finally:
             took = time.perf_counter() - started
             allowance.hear(size, took)
-            self._on_call(CallSent(call.template, status, took, size, attempt))
+            self._on_call(CallSent(call.template, status, took, size, attempt, call.kind, failure))
         return answer
 
     async def _exchange(self, tenant: Tenant, call: Call, place: Place) -> _Answer:
@@ -269,7 +295,8 @@ class CleverClient:
     async def _turn(self, tenant: Tenant, allowance: Allowance) -> AsyncIterator[Place]:
         """Hold a place in the tenant's budget, then a slot, both taken within the request's time."""
         while True:
-            place = await self._budget.acquire(tenant, allowance)
+            with self._waits():
+                place = await self._budget.acquire(tenant, allowance)
             try:
                 async with self._slot(allowance):
                     if place.stands:
@@ -281,14 +308,25 @@ class CleverClient:
     @asynccontextmanager
     async def _slot(self, allowance: Allowance) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(allowance.seconds_left):
-                await self._slots.acquire()
+            with self._waits():
+                async with asyncio.timeout(allowance.seconds_left):
+                    await self._slots.acquire()
         except TimeoutError:
             raise out_of_time() from None
+        self.under_way += 1
         try:
             yield
         finally:
+            self.under_way -= 1
             self._slots.release()
+
+    @contextmanager
+    def _waits(self) -> Iterator[None]:
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
 
     async def _pause(self, seconds: float, allowance: Allowance) -> None:
         await asyncio.sleep(min(seconds, allowance.seconds_left))

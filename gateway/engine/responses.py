@@ -14,6 +14,7 @@ import msgspec
 from gateway.access.evidence import Evidence
 from gateway.cache.shelf import Roster
 from gateway.engine.answers import Answer
+from gateway.engine.operations import Named
 from gateway.engine.writing import Written
 from gateway.identity import Tenant
 
@@ -21,19 +22,21 @@ from gateway.identity import Tenant
 _LARGEST_SHARE = 1 / 8
 # What an answer takes in the tables beside its bytes and those of its keys.
 _PLACE_BYTES = 500
+_UNNAMED = Named()
 
 Key = tuple[Tenant, Hashable]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """An answer without errors, and what it was made from; `tag` changes with its data."""
+    """An answer without errors, the operation and what it was made from; `tag` changes with its data."""
 
     data: Written
     evidence: Evidence
     tag: str
     keys: tuple[Key, ...]
     bytes: int
+    named: Named = _UNNAMED
 
 
 class Responses:
@@ -44,6 +47,11 @@ class Responses:
         self._kept: OrderedDict[Kept, None] = OrderedDict()
         self._found: dict[Key, Kept] = {}
         self.bytes = 0
+
+    @property
+    def capacity(self) -> int:
+        """Return the bytes that may be taken."""
+        return self._capacity
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -59,7 +67,14 @@ class Responses:
         self._kept.move_to_end(kept)
         return kept
 
-    def keep(self, tenant: Tenant, names: Iterable[Hashable], answer: Answer, evidence: Evidence) -> Kept | None:
+    def keep(
+        self,
+        tenant: Tenant,
+        names: Iterable[Hashable],
+        answer: Answer,
+        evidence: Evidence,
+        named: Named = _UNNAMED,
+    ) -> Kept | None:
         """Keep an answer under the names of its request, if it is not too large; its data becomes bytes."""
         if not self._capacity:
             return None
@@ -68,7 +83,7 @@ class Responses:
         data: Written = answer.data
         keys = tuple((tenant, name) for name in names)
         size = sum(map(len, data.chunks)) + sum(map(_size, keys)) + _PLACE_BYTES
-        kept = Kept(data, evidence, _tag(data), keys, size)
+        kept = Kept(data, evidence, _tag(data), keys, size, named)
         if size <= self._capacity * _LARGEST_SHARE:
             for key in keys:
                 if (before := self._found.get(key)) is not None:

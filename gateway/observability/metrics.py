@@ -1,74 +1,188 @@
-"""Metrics in Prometheus' text format. Labels are few and closed: routes, path templates, statuses, kinds of words."""
+"""Metrics in Prometheus' text format. Labels are few and closed: routes, path templates, statuses, kinds of words.
 
-from collections.abc import Iterable
+What happens is counted here, by children of metrics that are looked up once. What is a state, or counted where it
+happens, is read when Prometheus asks (`gauges.py`).
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.registry import Collector
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from gateway import __version__
 from gateway.clever.client import CallSent
-from gateway.clever.values import unrecognized
+from gateway.observability.gauges import States, Watched
 from gateway.web.middleware import RequestDone
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+OTHER = "other"
+# Names of a manifest that get a label of their own; all further ones are `other`.
+MOST_OPERATIONS = 300
+
+# From an answer that is given again to one that took the whole deadline.
+_REQUEST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_CALL_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+_REDIS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisDone:
+    """One command to Redis as subscribers hear of it: what for, how it ended, and how long it took."""
+
+    purpose: Literal["page", "lease", "budget", "drop", "session"]
+    outcome: Literal["hit", "miss", "done", "failed"]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a policy decided for so many records of one kind, such as `users`."""
+
+    kind: str
+    decision: Literal["shown", "hidden", "refused"]
+    records: int = 1
+
+
+M = TypeVar("M", Counter, Histogram)
+
+
+class _Children(Generic[M]):
+    """The children of a metric by the values of their labels: the metric's own look-up costs more than counting."""
+
+    __slots__ = ("_known", "_metric")
+
+    def __init__(self, metric: M) -> None:
+        self._metric: M = metric
+        self._known: dict[tuple[str | int | None, ...], M] = {}
+
+    def __call__(self, *values: str | int | None) -> M:
+        child = self._known.get(values)
+        if child is None:
+            child = self._known[values] = self._metric.labels(*["none" if one is None else one for one in values])
+        return child
+
 
 class Metrics:
-    """The metrics of one gateway; subscribes to requests, operations and calls."""
+    """The metrics of one gateway; subscribes to requests, operations, calls, Redis and decisions."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._requests = Histogram(
-            "gateway_request_seconds",
-            "HTTP requests answered.",
-            ("route", "method", "status"),
-            registry=self._registry,
+        self.registry = CollectorRegistry()
+        self._requests = _Children(
+            self._histogram(
+                "gateway_request_seconds", "HTTP requests answered.", ("route", "method", "status"), _REQUEST_S
+            )
         )
-        self._errors = Counter(
-            "gateway_errors", "Requests that got an error of this code.", ("code",), registry=self._registry
+        self._operations = _Children(
+            self._histogram(
+                "gateway_operation_seconds",
+                "GraphQL requests by operation, if its document is trusted, else `other`; `kept` where an earlier "
+                "answer was given again, else `made`.",
+                ("operation", "answer"),
+                _REQUEST_S,
+            )
         )
-        self._calls = Histogram(
-            "gateway_upstream_call_seconds",
-            "Calls sent to Clever, retries included; status `none` where no answer came.",
-            ("call", "status"),
-            registry=self._registry,
+        self._errors = _Children(self._counter("gateway_errors", "Requests that got an error of this code.", ("code",)))
+        self._ways = _Children(
+            self._counter(
+                "gateway_operations",
+                "Operations executed: `planned` by a compiled plan, `fallback` by graphql-core; `kept`: not executed.",
+                ("way",),
+            )
         )
-        self._operations = Counter(
-            "gateway_operations",
-            "Operations executed: `planned` by a compiled plan, `fallback` by graphql-core.",
-            ("way",),
-            registry=self._registry,
+        self._calls = _Children(
+            self._histogram(
+                "gateway_upstream_call_seconds",
+                "Calls sent to Clever, retries included; status `none` where no answer came.",
+                ("kind", "call", "status"),
+                _CALL_S,
+            )
         )
-        for way in ("planned", "fallback"):
-            self._operations.labels(way)
-        self._registry.register(_Unrecognized())
+        self._failures = _Children(
+            self._counter(
+                "gateway_upstream_failures", "Calls to Clever that got no answer, by what went wrong.", ("failure",)
+            )
+        )
+        self._bytes = _Children(self._counter("gateway_upstream_bytes", "Bytes read from Clever.", ("call",)))
+        self._retries = self._counter(
+            "gateway_upstream_retries", "Calls sent to Clever that were second tries or later."
+        )
+        self._redis = _Children(
+            self._histogram("gateway_redis_seconds", "Commands to Redis.", ("purpose", "outcome"), _REDIS_S)
+        )
+        self._decisions = _Children(
+            self._counter("gateway_decisions", "Records that a policy decided on.", ("kind", "decision"))
+        )
+        build = Gauge("gateway_build_info", "The version that runs; always 1.", ("version",), registry=self.registry)
+        build.labels(__version__).set(1)
+        self._states = States()
+        self.registry.register(self._states)
+        ProcessCollector(registry=self.registry)
+        self._named = {OTHER}
+        self._begin()
 
     def on_request(self, done: RequestDone) -> None:
-        """Count a request."""
-        self._requests.labels(done.route, done.method, str(done.status)).observe(done.seconds)
+        """Count a request, and the operation that it asked for."""
+        self._requests(done.route, done.method, done.status).observe(done.seconds)
         for code in done.error_codes:
-            self._errors.labels(code).inc()
+            self._errors(code).inc()
+        if done.operation is not None:
+            name = self._label(done.operation.name)
+            self._operations(name, "kept" if done.kept else "made").observe(done.seconds)
+            if done.kept:
+                self._ways("kept").inc()
 
     def on_call(self, sent: CallSent) -> None:
         """Count a call to Clever."""
-        self._calls.labels(sent.template, str(sent.status or "none")).observe(sent.seconds)
+        self._calls(sent.kind, sent.template, sent.status).observe(sent.seconds)
+        self._bytes(sent.template).inc(sent.bytes)
+        if sent.attempt > 1:
+            self._retries.inc()
+        if sent.status is None:
+            self._failures(sent.failure or "abandoned").inc()
 
     def on_executed(self, planned: bool) -> None:
         """Count an operation."""
-        self._operations.labels("planned" if planned else "fallback").inc()
+        self._ways("planned" if planned else "fallback").inc()
+
+    def on_redis(self, done: RedisDone) -> None:
+        """Count a command to Redis."""
+        self._redis(done.purpose, done.outcome).observe(done.seconds)
+
+    def on_decision(self, made: Decision) -> None:
+        """Count the records that a policy decided on."""
+        self._decisions(made.kind, made.decision).inc(made.records)
+
+    def watch(self, watched: Watched) -> None:
+        """Read these states whenever Prometheus asks."""
+        self._states.watched = watched
 
     def render(self) -> bytes:
         """Return all metrics as text."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
+    def _label(self, name: str) -> str:
+        if name in self._named:
+            return name
+        if not name or len(self._named) > MOST_OPERATIONS:
+            return OTHER
+        self._named.add(name)
+        return name
 
-class _Unrecognized(Collector):
-    """What Clever sent and this version does not know, by kind."""
+    def _begin(self) -> None:
+        """Begin series at zero where it is known what they will be: a rate needs the sample before the first event."""
+        for way in ("planned", "fallback", "kept"):
+            self._ways(way)
+        for failure in ("timeout", "ConnectError", "ReadError"):
+            self._failures(failure)
+        for purpose in ("page", "lease", "budget"):
+            for outcome in ("hit", "miss", "failed") if purpose == "page" else ("done", "failed"):
+                self._redis(purpose, outcome)
+        for decision in ("shown", "hidden", "refused"):
+            self._decisions("users", decision)
 
-    def collect(self) -> Iterable[CounterMetricFamily]:
-        family = CounterMetricFamily(
-            "gateway_unrecognized", "Values of Clever's that this version does not know.", labels=["kind"]
-        )
-        for kind, count in unrecognized.items():
-            family.add_metric([kind], count)
-        yield family
+    def _counter(self, name: str, about: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, about, labels, registry=self.registry)
+
+    def _histogram(self, name: str, about: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, about, labels, buckets=buckets, registry=self.registry)

@@ -65,7 +65,9 @@ class GraphQLEndpoint:
         documents: PersistedDocuments | None = None,
         responses: Responses | None = None,
         authenticator: Authenticator | None = None,
+        trace: Callable[[bool], Trace] = Trace,
     ) -> None:
+        self._trace = trace
         self._authenticator = authenticator or PassThrough()
         self._engine = engine
         self._source = source
@@ -123,7 +125,7 @@ class GraphQLEndpoint:
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
         if caller is None and not self._limits.public_introspection:
             raise no_token()
-        asking = _Asking(caller, allowance, headers, more, by_get=scope["method"] == "GET")
+        asking = _Asking(caller, allowance, headers, more, facts, by_get=scope["method"] == "GET")
         try:
             if (again := await self._again(asking, sent)) is not None:
                 return again
@@ -133,6 +135,7 @@ class GraphQLEndpoint:
             if (again := await self._again(asking, name)) is not None:
                 return again
             prepared = self._engine.prepare(request)
+            facts.operation = prepared.operation.named
             self._persisted.register(asked)
             if caller is None and not prepared.only_introspects:
                 raise no_token()
@@ -173,6 +176,7 @@ class GraphQLEndpoint:
         if not kept.evidence.stands(source.roster(tenant), source.clock()):
             # The token is shown less than before: the check has just forgotten what the answer was made from.
             return None
+        asking.facts.operation, asking.facts.kept = kept.named, True
         cost = {
             "calls": asking.allowance.used,
             "cached": len(kept.evidence.entries),
@@ -182,7 +186,7 @@ class GraphQLEndpoint:
 
     async def _execute(self, prepared: Prepared, asking: "_Asking", names: tuple[Hashable, ...]) -> tuple[int, Answer]:
         source, tenant, allowance = self._source(), asking.tenant, asking.allowance
-        trace = Trace(on=self._explains(asking.headers))
+        trace = self._trace(self._explains(asking.headers))
         refresh = _wants_newer(asking.headers)
         access = Access(source, tenant, allowance, refresh=refresh, trace=trace) if tenant else None
         try:
@@ -205,7 +209,8 @@ class GraphQLEndpoint:
             return 200, answer
         answer.extensions = {"clever": access.report()}
         evidence = None if answer.errors or access.trace.on else access.evidence()
-        kept = self._responses.keep(access.tenant, names, answer, evidence) if evidence else None
+        named = prepared.operation.named
+        kept = self._responses.keep(access.tenant, names, answer, evidence, named) if evidence else None
         return asking.tagged(kept, answer) if kept else (200, answer)
 
 
@@ -217,6 +222,7 @@ class _Asking:
     allowance: Allowance
     headers: Headers
     more: dict[str, str]
+    facts: RequestFacts
     by_get: bool
 
     @property

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
+from gateway.engine.operations import Named
+
 _KEY = "gateway.facts"
 
 # For the log alone: the id of the request that is being answered.
@@ -13,11 +15,16 @@ current_request_id: ContextVar[str] = ContextVar("current_request_id", default="
 
 @dataclass(slots=True)
 class RequestFacts:
-    """The request's id, what it cost and which error codes it got; filled in along the way."""
+    """The request's id, what it cost and which error codes it got; filled in along the way.
+
+    `operation`: what was asked, as soon as that is known; `kept`: an earlier answer was given again.
+    """
 
     request_id: str = ""
     upstream_calls: int = 0
     error_codes: list[str] = field(default_factory=list)
+    operation: Named | None = None
+    kept: bool = False
 
 
 def facts_of(scope: Scope) -> RequestFacts:

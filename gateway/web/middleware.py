@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.engine.operations import Named
 from gateway.web.facts import RequestFacts, current_request_id, facts_of
 
 REQUEST_ID = "x-request-id"
@@ -20,7 +21,8 @@ class RequestDone:
     """One request as subscribers hear of it.
 
     `route` is one of ours or `other`: paths of strangers are not repeated. `status` is 0 where the caller went away
-    before there was an answer.
+    before there was an answer. `operation` is None where none was run, `kept` says that an earlier answer was given
+    again.
     """
 
     request_id: str
@@ -30,6 +32,8 @@ class RequestDone:
     seconds: float
     upstream_calls: int
     error_codes: tuple[str, ...]
+    operation: Named | None = None
+    kept: bool = False
 
 
 class RequestIds:
@@ -95,4 +99,6 @@ class AccessLog:
             seconds,
             facts.upstream_calls,
             tuple(dict.fromkeys(facts.error_codes)),
+            facts.operation,
+            facts.kept,
         )

@@ -9,7 +9,7 @@ from gateway.observability.log import log_call, log_internal, log_request
 from gateway.web.middleware import RequestDone
 from tests.observability.lines import logged
 
-CALL = CallSent("/users/{id}", 200, 0.0125, 512, 1)
+CALL = CallSent("/users/{id}", 200, 0.0125, 512, 1, "look-up")
 REQUEST = RequestDone("an-id", "POST", "/graphql", 200, 0.25, 3, ("BAD_USER_INPUT",))
 
 
