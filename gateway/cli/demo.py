@@ -47,7 +47,7 @@ def demo(
             allowed_hosts=",".join(LOOPBACK_NAMES),
             log_level="warning",
         )
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, form=settings.log_format)
 
         def announce() -> None:
             _print_what_is_where(origin(listener), upstream, preset, seed)

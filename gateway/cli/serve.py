@@ -52,7 +52,7 @@ def serve(
         )
     )
     check_proxy(settings)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, form=settings.log_format)
     listener = listen(settings.host, settings.port)
 
     def announce() -> None:
@@ -60,10 +60,11 @@ def serve(
         if settings.graphiql:
             err.print(f"GraphiQL at {origin(listener)}/graphiql")
 
-    if settings.workers > 1:
-        run_workers(partial(application, settings), settings.workers, listener, announce, drain_s=settings.deadline)
-    else:
-        run(application(settings), listener, announce, drain_s=settings.deadline)
+    with listener:
+        if settings.workers > 1:
+            run_workers(partial(application, settings), settings.workers, listener, announce, drain_s=settings.deadline)
+        else:
+            run(application(settings), listener, announce, drain_s=settings.deadline)
 
 
 def check_proxy(settings: Settings) -> None:
@@ -76,7 +77,7 @@ def check_proxy(settings: Settings) -> None:
 
 def application(settings: Settings) -> Any:
     """Return what one process serves, with its logs and its memory set up for it."""
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, form=settings.log_format)
     app = create_app(settings)
     settle()
     return app

@@ -102,7 +102,7 @@ def _upstream(source: Source | None) -> Iterable[Metric]:
     yield _gauge("gateway_upstream_limit", "Calls to Clever under way at most.", client.concurrency if client else None)
     yield _gauge(
         "gateway_upstream_left_alone",
-        "1 while Clever is left alone after failures.",
+        "Whether Clever is left alone after failures.",
         client.left_alone if client else None,
     )
 
@@ -129,7 +129,7 @@ def _budget(source: Source | None, calls: int) -> Iterable[Metric]:
     yield _labelled(
         GaugeMetricFamily(
             "gateway_budget_district_left_calls",
-            f"Calls left in this minute, of the {MOST_DISTRICTS} districts with fewest; with tokens of the gateway's own.",
+            f"Calls left in this minute, of the {MOST_DISTRICTS} districts with fewest; not in pass-through.",
             labels=["district"],
         ),
         dict(nsmallest(MOST_DISTRICTS, districts.items(), lambda one: one[1])),

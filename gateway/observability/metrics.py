@@ -7,12 +7,23 @@ happens, is read when Prometheus asks (`gauges.py`).
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from gateway import __version__
 from gateway.clever.client import CallSent
 from gateway.observability.gauges import States, Watched
 from gateway.web.middleware import RequestDone
+
+# When each series began would be a third of the text, and nobody asks.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -15,8 +15,8 @@ _MOST_OPERATIONS = 200
 _MOST_TIMES = 500
 _MOST_FAULTS = 20
 _SHOWN_OPERATIONS = 10
-# What Clever says of a record that it does not show; no fault of anybody's.
-_NOT_FOUND = 404
+# A token that is refused, and a record that is not shown: no faults of Clever's.
+_NO_FAULTS = frozenset((401, 403, 404))
 
 
 class Minute:
@@ -102,7 +102,7 @@ class Recent:
         self.calls.add()
         if sent.status is None:
             what = sent.failure or "nobody waited for it"
-        elif sent.status >= 400 and sent.status != _NOT_FOUND:
+        elif sent.status >= 400 and sent.status not in _NO_FAULTS:
             what = f"status {sent.status}"
         else:
             return

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -37,12 +37,12 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 class Tracing:
     """The spans of one gateway, and what makes them: middleware, engine, the steps of a request, calls."""
 
-    def __init__(self, exporter: SpanExporter) -> None:
+    def __init__(self, processor: SpanProcessor) -> None:
         resource = Resource({"service.name": _NAME, "service.version": __version__})
         self._provider = TracerProvider(
             resource=resource.merge(OTELResourceDetector().detect()), shutdown_on_exit=False
         )
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._provider.add_span_processor(processor)
         self.tracer = self._provider.get_tracer("gateway", __version__)
 
     def close(self) -> None:
@@ -101,10 +101,10 @@ class Tracing:
 def open_spans(way: Literal["otlp", "console"]) -> Tracing:
     """Return tracing to a collector by OTLP over HTTP, or to stdout. Raises ImportError where the extra is missing."""
     if way == "console":
-        return Tracing(ConsoleSpanExporter())
+        return Tracing(BatchSpanProcessor(ConsoleSpanExporter()))
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    return Tracing(OTLPSpanExporter())
+    return Tracing(BatchSpanProcessor(OTLPSpanExporter()))
 
 
 _PARENT = frozenset((b"traceparent", b"tracestate"))

@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 _FILES = Path(__file__).with_name("status")
+_CHALLENGE = "The status page takes the password that GATEWAY_STATUS_PASSWORD holds.\n"
 _SCALE = ("B", "kB", "MB", "GB", "TB")
 
 State = Literal["starting", "ready", "draining"]
@@ -124,15 +125,16 @@ def status_routes(password: str, status: Callable[[], Status], path: str = "/sta
         given = sha256(_password(request.headers.get("authorization", ""))).digest()
         if not hmac.compare_digest(given, expected):
             challenge = {"www-authenticate": 'Basic realm="status", charset="UTF-8"', "cache-control": "no-store"}
-            return PlainTextResponse(
-                "The status page takes the password that GATEWAY_STATUS_PASSWORD holds.\n", 401, challenge
-            )
+            return PlainTextResponse(_CHALLENGE, 401, challenge)
+        if "main" in request.query_params:
+            # What the script asks for.
+            return HTMLResponse(render(status()), headers={"cache-control": "no-store"})
         nonce = secrets.token_urlsafe(16)
         headers = {
             "cache-control": "no-store",
             "content-security-policy": (
-                f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; "
-                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+                f"default-src 'none'; img-src data:; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
+                "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
             ),
         }
         content = page.substitute(nonce=nonce, style=style, script=script, main=render(status()))
@@ -183,12 +185,12 @@ def _tiles(status: Status) -> str:
     per_second = sum(latest) / max(1, len(latest))
     tiles = [
         ("Requests a second", f"{per_second:.1f}", "over ten seconds", _spark(status.requests)),
-        ("Requests with errors", f"{status.errors:,}", "in the last minute", ""),
+        ("Requests with errors", f"{status.errors:,}", f"of {sum(status.requests):,} in the last minute", ""),
         ("Calls to Clever", f"{sum(status.calls):,}", "in the last minute", _spark(status.calls)),
         (
-            "Under way",
+            "Calls under way",
             f"{status.calls_running:,}",
-            f"calls; {status.calls_waiting:,} calls and {status.requests_waiting:,} requests wait",
+            f"{status.calls_waiting:,} calls and {status.requests_waiting:,} requests wait",
             "",
         ),
     ]
@@ -252,7 +254,7 @@ def _rate(one: Use) -> str:
     reads = one.hits + one.stale + one.misses
     if not reads:
         return "<td class=number>-</td>"
-    stale = f"<small>{one.stale / reads:.0%} stale</small>" if one.stale else ""
+    stale = f"<small> · {one.stale / reads:.0%} stale</small>" if one.stale else ""
     return f"<td class=number>{(one.hits + one.stale) / reads:.0%} <small>of {reads:,}</small>{stale}</td>"
 
 
@@ -289,7 +291,7 @@ def _table(names: Iterable[str], rows: Iterable[str]) -> str:
 
 def _head(name: str) -> str:
     kind = " class=number" if name.startswith("#") else ""
-    return f"<th scope=col{kind}>{name.removeprefix('#')}</th>" if name else "<td></td>"
+    return f"<th scope=col{kind}>{name.removeprefix('#')}</th>" if name else "<td class=bar></td>"
 
 
 def _meter(value: float, most: float, words: str, *, low_is_good: bool = False, plain: bool = False) -> str:
@@ -321,4 +323,11 @@ def _lasted(seconds: float) -> str:
     minutes, _ = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    for most, words in (
+        (days, f"{days} d {hours} h"),
+        (hours, f"{hours} h {minutes} min"),
+        (minutes, f"{minutes} min"),
+    ):
+        if most:
+            return words
+    return f"{int(seconds)} s"
