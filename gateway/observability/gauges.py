@@ -13,6 +13,8 @@ from gateway.engine.responses import Responses
 
 # Districts that get a label of their own, those with the fewest calls left first.
 MOST_DISTRICTS = 50
+# A rate needs the sample before the first event.
+_UNRECOGNIZED = ("list element", "list item", "record without id", "role")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class States(Collector):
             CounterMetricFamily(
                 "gateway_unrecognized", "Values of Clever's that this version does not know.", labels=["kind"]
             ),
-            unrecognized,
+            dict.fromkeys(_UNRECOGNIZED, 0) | unrecognized,
         )
         yield from _cache(source)
         yield from _answers(watched)
