@@ -30,7 +30,7 @@ from gateway.web.facts import facts_of
 
 _NAME = "clever-gateway"
 _NANOSECONDS = 1e9
-# The caller's trace alone: its baggage could hold anything.
+# The number of the caller's trace alone: its state and its baggage could hold anything.
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -52,7 +52,7 @@ class Tracing:
     @contextmanager
     def request(self, scope: MutableMapping[str, Any]) -> Iterator[Callable[[int], None]]:
         """Make the span of a request, below that of the caller where the request names one."""
-        sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if name in _PARENT}
+        sent = {"traceparent": value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"}
         status = 0
 
         def answered(given: int) -> None:
@@ -105,9 +105,6 @@ def open_spans(way: Literal["otlp", "console"]) -> Tracing:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return Tracing(BatchSpanProcessor(OTLPSpanExporter()))
-
-
-_PARENT = frozenset((b"traceparent", b"tracestate"))
 
 
 def _describe(span: Span, scope: MutableMapping[str, Any], status: int) -> None:

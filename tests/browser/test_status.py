@@ -46,7 +46,7 @@ async def opened(origin: str, **options: Any) -> AsyncIterator[tuple[Any, list[s
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:
-            credentials = {"username": "ops", "password": PASSWORD}
+            credentials: Any = {"username": "ops", "password": PASSWORD}
             context = await browser.new_context(http_credentials=credentials, **options)
             page = await context.new_page()
             page.on("pageerror", lambda error: complaints.append(str(error)))

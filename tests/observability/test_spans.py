@@ -119,11 +119,11 @@ async def test_an_answer_given_again_says_so(upstream: Upstream) -> None:
     assert len(traced.named("execute")) == 1
 
 
-async def test_it_goes_on_the_callers_trace_and_takes_no_baggage(upstream: Upstream) -> None:
+async def test_it_goes_on_the_callers_trace_and_takes_nothing_else_along(upstream: Upstream) -> None:
     traced = Traced(upstream.origin)
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     async with inside(traced.app) as http:
-        await ask(http, SECTIONS, traceparent=parent, baggage=f"name={MARK}")
+        await ask(http, SECTIONS, traceparent=parent, baggage=f"name={MARK}", tracestate=f"a={MARK}")
 
     (request,) = traced.named("graphql request")
     assert request.parent
