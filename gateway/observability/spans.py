@@ -52,14 +52,16 @@ class Tracing:
     @contextmanager
     def request(self, scope: MutableMapping[str, Any]) -> Iterator[Callable[[int], None]]:
         """Make the span of a request, below that of the caller where the request names one."""
-        sent = {"traceparent": value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"}
+        sent = next((value for name, value in scope["headers"] if name == b"traceparent"), b"").decode("latin-1")
         status = 0
 
         def answered(given: int) -> None:
             nonlocal status
             status = given
 
-        with _span(self.tracer, "graphql request", kind=SpanKind.SERVER, context=_PROPAGATOR.extract(sent)) as span:
+        with _span(
+            self.tracer, "graphql request", kind=SpanKind.SERVER, context=_PROPAGATOR.extract({"traceparent": sent})
+        ) as span:
             try:
                 yield answered
             finally:
