@@ -167,24 +167,29 @@ def render(status: Status) -> str:
             "</header>",
             _tiles(status),
             '<div class="columns">',
-            _section("Calls left of the minute", _district_rows(status.districts), wide=False),
-            _section("Cache", _cache_rows(status), wide=False),
-            _section("Slowest operations", _operation_rows(status.slowest)),
-            _section("Recent upstream faults", _fault_rows(status.faults)),
+            _section("Calls left of the minute", _district_rows(status.districts)),
+            _section("Cache", _cache_rows(status)),
+            _section("Slowest operations", _operation_rows(status.slowest), "wide operations"),
+            _section("Recent upstream faults", _fault_rows(status.faults), "wide"),
             "</div></main>",
         )
     )
 
 
-def _section(title: str, content: str, *, wide: bool = True) -> str:
-    return f"<section{' class=wide' if wide else ''}><h2>{title}</h2>{content}</section>"
+def _section(title: str, content: str, kind: str = "narrow") -> str:
+    return f'<section class="{kind}"><h2>{title}</h2>{content}</section>'
 
 
 def _tiles(status: Status) -> str:
     latest = status.requests[-10:]
     per_second = sum(latest) / max(1, len(latest))
     tiles = [
-        ("Requests a second", f"{per_second:.1f}", "over ten seconds", _spark(status.requests)),
+        (
+            "Requests a second",
+            f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.1f}",
+            "over ten seconds",
+            _spark(status.requests),
+        ),
         ("Requests with errors", f"{status.errors:,}", f"of {sum(status.requests):,} in the last minute", ""),
         ("Calls to Clever", f"{sum(status.calls):,}", "in the last minute", _spark(status.calls)),
         (
@@ -224,7 +229,7 @@ def _district_rows(districts: Sequence[District]) -> str:
     rows = (
         f"<tr><th scope=row>{escape(one.name)}"
         + (f"<small>{escape(one.id)}</small>" if one.id and one.id != one.name else "")
-        + f"</th><td class=bar>{_meter(one.left, one.calls, f'{one.left} of {one.calls} calls left')}</td>"
+        + f"</th><td class=bar>{_meter(one.left, one.calls, f'{one.left} of {one.calls} calls left', plain=False)}</td>"
         f"<td class=number>{one.left:,} <small>of {one.calls:,}</small></td></tr>"
         for one in districts
     )
@@ -233,7 +238,7 @@ def _district_rows(districts: Sequence[District]) -> str:
 
 def _cache_rows(status: Status) -> str:
     held = "".join(
-        f"<tr><th scope=row>{name}</th><td class=bar>{_meter(one.bytes, one.capacity, words, low_is_good=True)}</td>"
+        f"<tr><th scope=row>{name}</th><td class=bar>{_meter(one.bytes, one.capacity, words)}</td>"
         f"<td class=number>{_size(one.bytes)} <small>of {_size(one.capacity)}</small></td></tr>"
         for name, one in (("Records", status.memory), ("Answers", status.answers))
         for words in (f"{_size(one.bytes)} of {_size(one.capacity)} used",)
@@ -265,7 +270,7 @@ def _operation_rows(operations: Sequence[Operations]) -> str:
     rows = (
         f"<tr><th scope=row>{escape(one.name)}</th><td class=number>{_ms(one.median_s)}</td>"
         f"<td class=number>{_ms(one.slow_s)}</td>"
-        f"<td class=bar>{_meter(one.slow_s, top, _ms(one.slow_s), plain=True)}</td>"
+        f"<td class=bar>{_meter(one.slow_s, top, _ms(one.slow_s))}</td>"
         f"<td class=number>{one.made:,}</td><td class=number>{one.kept:,}</td></tr>"
         for one in operations
     )
@@ -294,9 +299,9 @@ def _head(name: str) -> str:
     return f"<th scope=col{kind}>{name.removeprefix('#')}</th>" if name else "<td class=bar></td>"
 
 
-def _meter(value: float, most: float, words: str, *, low_is_good: bool = False, plain: bool = False) -> str:
-    """Draw a bar; `words` say the same to whoever does not see it."""
-    bounds = "" if plain else f" low={most * 0.1:g} high={most * 0.9:g} optimum={0 if low_is_good else most:g}"
+def _meter(value: float, most: float, words: str, *, plain: bool = True) -> str:
+    """Draw a bar; `words` say the same to whoever does not see it. Unless `plain`, it is bad to have little left."""
+    bounds = "" if plain else f" low={most * 0.05:g} high={most * 0.25:g} optimum={most:g}"
     return (
         f'<meter min=0 max={most or 1:g} value={value:g}{bounds} aria-label="{escape(words)}">{escape(words)}</meter>'
     )
