@@ -34,16 +34,24 @@ MOST_OPERATIONS = 300
 # From an answer that is given again to one that took the whole deadline.
 _REQUEST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _CALL_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+# Of exchanges with Redis: what a read found, and how one fails.
+REDIS_READS = frozenset(("hit", "miss", "refused"))
+REDIS_FAILURES = frozenset(("timeout", "error", "full"))
 _REDIS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class RedisDone:
-    """One command to Redis as subscribers hear of it: what for, how it ended, and how long it took."""
+    """One exchange with Redis as subscribers hear of it; what a read found there is an event of its own.
 
-    purpose: Literal["page", "lease", "budget", "drop", "session"]
-    outcome: Literal["hit", "miss", "done", "failed"]
-    seconds: float
+    `action` is what it was about: `beat`, `find`, `claim`, `keep`, `drop`, `calls`, `text`, `link`; of the link, that
+    it is `up` or `down`.
+    """
+
+    action: str
+    outcome: Literal["ok", "timeout", "error", "full", "hit", "miss", "refused", "up", "down"]
+    seconds: float = 0.0
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +127,15 @@ class Metrics:
             "gateway_upstream_retries", "Calls sent to Clever that were second tries or later."
         )
         self._redis = _Children(
-            self._histogram("gateway_redis_seconds", "Commands to Redis.", ("purpose", "outcome"), _REDIS_S)
+            self._histogram("gateway_redis_seconds", "Exchanges with Redis.", ("action", "outcome"), _REDIS_S)
         )
+        self._redis_reads = _Children(
+            self._counter(
+                "gateway_redis_reads", "What reads found in Redis: `hit`, `miss`, or `refused`.", ("outcome",)
+            )
+        )
+        self._redis_bytes = _Children(self._counter("gateway_redis_bytes", "Bytes to and from Redis.", ("action",)))
+        self._redis_up = Gauge("gateway_redis_up", "Whether Redis can be asked.", registry=self.registry)
         self._decisions = _Children(
             self._counter("gateway_decisions", "Records that a policy decided on.", ("kind", "decision"))
         )
@@ -157,8 +172,15 @@ class Metrics:
         self._ways("planned" if planned else "fallback").inc()
 
     def on_redis(self, done: RedisDone) -> None:
-        """Count a command to Redis."""
-        self._redis(done.purpose, done.outcome).observe(done.seconds)
+        """Count an exchange with Redis, or what it found, or note whether Redis is there."""
+        if done.action == "link":
+            self._redis_up.set(done.outcome == "up")
+        elif done.outcome in REDIS_READS:
+            self._redis_reads(done.outcome).inc()
+        else:
+            self._redis(done.action, done.outcome).observe(done.seconds)
+        if done.bytes:
+            self._redis_bytes(done.action).inc(done.bytes)
 
     def on_decision(self, made: Decision) -> None:
         """Count the records that a policy decided on."""
@@ -186,9 +208,12 @@ class Metrics:
             self._ways(way)
         for failure in ("timeout", "ConnectError", "ReadError"):
             self._failures(failure)
-        for purpose in ("page", "lease", "budget"):
-            for outcome in ("hit", "miss", "failed") if purpose == "page" else ("done", "failed"):
-                self._redis(purpose, outcome)
+        for action in ("find", "keep", "calls"):
+            self._redis_bytes(action)
+            for outcome in ("ok", *sorted(REDIS_FAILURES)):
+                self._redis(action, outcome)
+        for outcome in sorted(REDIS_READS):
+            self._redis_reads(outcome)
         for decision in ("shown", "hidden", "refused"):
             self._decisions("users", decision)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.clever.client import CallSent
 from gateway.engine.operations import Named
-from gateway.observability.metrics import RedisDone
+from gateway.observability.metrics import REDIS_FAILURES, REDIS_READS, RedisDone
 from gateway.web.middleware import RequestDone
 
 _MINUTE = 60
@@ -83,7 +83,8 @@ class Recent:
         self._wall = wall
         self.requests, self.errors, self.calls = Minute(clock), Minute(clock), Minute(clock)
         self.redis_hits, self.redis_misses, self.redis_failures = Minute(clock), Minute(clock), Minute(clock)
-        self.redis_used = False
+        # None where there is no Redis.
+        self.redis_up: bool | None = None
         self.faults: deque[Fault] = deque(maxlen=_MOST_FAULTS)
         self._operations: OrderedDict[Named, Operation] = OrderedDict()
 
@@ -109,11 +110,12 @@ class Recent:
         self.faults.append(Fault(self._wall(), sent.template, what, sent.attempt))
 
     def on_redis(self, done: RedisDone) -> None:
-        """Note a command to Redis."""
-        self.redis_used = True
-        if done.outcome == "failed":
+        """Note an exchange with Redis."""
+        if done.action == "link":
+            self.redis_up = done.outcome == "up"
+        elif done.outcome in REDIS_FAILURES:
             self.redis_failures.add()
-        elif done.purpose == "page":
+        elif done.outcome in REDIS_READS:
             (self.redis_hits if done.outcome == "hit" else self.redis_misses).add()
 
     def slowest(self) -> Iterable[Operation]:

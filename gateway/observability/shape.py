@@ -1,6 +1,7 @@
 """How lines of the log are written: as JSON objects, or for people at a terminal, by structlog."""
 
 import logging
+from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 import msgspec
@@ -22,7 +23,7 @@ def formatter(*, as_json: bool, colors: bool = False) -> logging.Formatter:
     """Return what writes records of ours, and of the server's, as lines. Tracebacks hold data and are left out."""
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        _add_time,
         _add_request_id,
     ]
     renderer: Processor = _in_order if as_json else structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time")
@@ -37,7 +38,7 @@ def configure_structlog() -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            _add_time,
             _add_request_id,
             ProcessorFormatter.wrap_for_formatter,
         ],
@@ -45,6 +46,11 @@ def configure_structlog() -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def _add_time(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return event
 
 
 def _add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -90,6 +90,6 @@ def _timed(one: Operation) -> Operations:
 
 
 def _redis(recent: Recent) -> Redis | None:
-    if not recent.redis_used:
+    if recent.redis_up is None:
         return None
-    return Redis(recent.redis_hits.total(), recent.redis_misses.total(), recent.redis_failures.total())
+    return Redis(recent.redis_up, recent.redis_hits.total(), recent.redis_misses.total(), recent.redis_failures.total())

@@ -83,8 +83,9 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Redis:
-    """The last minute of Redis: pages found and not found there, and commands that failed."""
+    """Whether Redis can be asked; and of the last minute what was found and not found there, and what failed."""
 
+    up: bool
     hits: int
     misses: int
     failures: int
@@ -203,7 +204,8 @@ def _tiles(status: Status) -> str:
         found = status.redis.hits + status.redis.misses
         share = f"{status.redis.hits / found:.0%}" if found else "-"
         more = f"{status.redis.failures:,} failures" if status.redis.failures else "no failures"
-        tiles.append(("Found in Redis", share, f"of {found:,} reads in the last minute; {more}", ""))
+        about = f"of {found:,} reads in the last minute; {more}"
+        tiles.append(("Found in Redis", share if status.redis.up else "not there", about, ""))
     return (
         '<dl class="tiles">'
         + "".join(

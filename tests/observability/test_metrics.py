@@ -208,13 +208,23 @@ class TestStates:
 class TestHooks:
     def test_redis_and_decisions_are_counted(self) -> None:
         metrics = Metrics()
-        metrics.on_redis(RedisDone("page", "hit", 0.001))
-        metrics.on_redis(RedisDone("budget", "failed", 0.5))
+        for done in (
+            RedisDone("link", "up"),
+            RedisDone("find", "ok", 0.001, 512),
+            RedisDone("find", "hit"),
+            RedisDone("calls", "timeout", 0.5),
+        ):
+            metrics.on_redis(done)
         metrics.on_decision(Decision("users", "hidden", 12))
         found = samples(metrics.render().decode())
 
-        assert value(found, "gateway_redis_seconds_count", purpose="page", outcome="hit") == 1
-        assert value(found, "gateway_redis_seconds_sum", purpose="budget", outcome="failed") == 0.5
+        assert value(found, "gateway_redis_up") == 1
+        assert value(found, "gateway_redis_reads_total", outcome="hit") == 1
+        assert value(found, "gateway_redis_seconds_count", action="find", outcome="ok") == 1
+        assert value(found, "gateway_redis_seconds_sum", action="calls", outcome="timeout") == 0.5
+        assert value(found, "gateway_redis_bytes_total", action="find") == 512
+        metrics.on_redis(RedisDone("link", "down"))
+        assert value(samples(metrics.render().decode()), "gateway_redis_up") == 0
         assert value(found, "gateway_decisions_total", kind="users", decision="hidden") == 12
         assert value(found, "gateway_decisions_total", kind="users", decision="shown") == 0
 

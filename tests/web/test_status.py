@@ -181,8 +181,9 @@ class TestRendering:
 
     def test_redis_is_shown_where_it_is_used(self) -> None:
         assert "Redis" not in render(shown())
-        assert "<strong>75%</strong>" in render(shown(redis=Redis(3, 1, 0)))
-        assert "5 failures" in render(shown(redis=Redis(3, 1, 5)))
+        assert "<strong>75%</strong>" in render(shown(redis=Redis(True, 3, 1, 0)))
+        assert "<strong>not there</strong>" in render(shown(redis=Redis(False, 3, 1, 5)))
+        assert "5 failures" in render(shown(redis=Redis(True, 3, 1, 5)))
 
     @pytest.mark.parametrize(
         ("seconds", "words"),
