@@ -33,6 +33,7 @@ from gateway.errors import INTERNAL
 from gateway.observability import metrics as prometheus
 from gateway.observability.gauges import Watched
 from gateway.observability.log import log_call, log_internal, log_untrusted
+from gateway.observability.metrics import Metrics
 from gateway.observability.observers import Observers
 from gateway.observability.recent import Recent
 from gateway.observability.status import StatusBoard
@@ -91,7 +92,7 @@ def create_app(
                     await asyncio.to_thread(tracing.close)
 
     persisted = open_persisted(settings)
-    engine = open_engine(settings, persisted, observers.metrics.on_executed, tracing)
+    engine = open_engine(settings, persisted, observers.metrics, tracing)
     keeps_answers = settings.cache and settings.response_cache
     responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
     watched = Watched(lambda: source, responses, settings.calls_per_worker)
@@ -144,16 +145,13 @@ def open_persisted(settings: Settings) -> PersistedDocuments:
 
 
 def open_engine(
-    settings: Settings,
-    persisted: PersistedDocuments,
-    on_executed: Callable[[bool], None] = lambda _planned: None,
-    tracing: "Tracing | None" = None,
+    settings: Settings, persisted: PersistedDocuments, metrics: Metrics, tracing: "Tracing | None" = None
 ) -> Engine:
     """Build the engine over the schema, with the limits that the settings describe."""
     schema = build_schema()._schema
     limits = Limits(**{one.name: getattr(settings, f"max_{one.name}") for one in fields(Limits)})
     documents = DocumentCache(schema, limits, persisted.texts, suggestions=settings.public_introspection)
-    parts = (schema, log_internal, on_executed, settings.engine, documents)
+    parts = (schema, log_internal, metrics.on_executed, settings.engine, documents)
     return tracing.engine(*parts) if tracing else Engine(*parts)
 
 
