@@ -1,11 +1,12 @@
 """create_app(settings): the composition root, and the only place that sees every layer."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import fields
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from starlette.applications import Starlette
@@ -23,6 +24,10 @@ from gateway.cache.freshness import Lifetimes
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
+from gateway.clever.district_tokens import DistrictTokens
+from gateway.clever.outside import Fetch, Unread, WatchedFile
+from gateway.clever.signin import App, CleverSignIn
+from gateway.clever.token_sources import FileTokens, FixedTokens, ListedTokens, TokenSource, read_pairs
 from gateway.engine.answers import refusal
 from gateway.engine.documents import DocumentCache
 from gateway.engine.executor import Engine
@@ -30,31 +35,52 @@ from gateway.engine.limits import Limits
 from gateway.engine.persisted import PersistedDocuments, read_manifest
 from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
+from gateway.identity import Tenant
 from gateway.observability import metrics as prometheus
+from gateway.observability.audit import AuditLog
 from gateway.observability.gauges import Watched
-from gateway.observability.log import log_call, log_internal, log_untrusted
+from gateway.observability.log import (
+    log_call,
+    log_internal,
+    log_no_sign_in,
+    log_own_secret,
+    log_problem,
+    log_sign_in,
+    log_tokens,
+    log_untrusted,
+)
 from gateway.observability.metrics import Metrics
 from gateway.observability.observers import Observers
 from gateway.observability.recent import Recent
 from gateway.observability.status import StatusBoard
 from gateway.observability.tracing import open_tracing
 from gateway.schema.build import build_schema
-from gateway.settings import Settings, listed
+from gateway.settings import Misconfigured, Settings, listed
+from gateway.web.api_keys import ApiKeys
 from gateway.web.around import Around
+from gateway.web.auth import Authenticator, PassThrough
 from gateway.web.csrf import PREFLIGHT_HEADERS
 from gateway.web.endpoint import EXPLAIN, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
 from gateway.web.graphiql_page import graphiql_routes
 from gateway.web.hosts import AllowedHosts
+from gateway.web.jwks import PublicKeys
+from gateway.web.jwt import JwtAuthenticator, JwtRules
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestIds
 from gateway.web.ops import ops_routes
 from gateway.web.security import SecurityHeaders
+from gateway.web.sessions import Seal, SessionAuthenticator, Sessions
+from gateway.web.signin import CALLBACK, LOGIN, LOGOUT, SignIn, Site, Tenants
 from gateway.web.status_page import State, status_routes
+from gateway.web.viewer_auth import ViewerAuthentication
 
 if TYPE_CHECKING:
     from gateway.observability.spans import Tracing
 
-ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", "/status"})
+ROUTES = frozenset(
+    {"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", "/status", LOGIN, CALLBACK, LOGOUT}
+)
+_LARGEST_KEY_SET = 512 * 1024
 
 
 def create_app(
@@ -66,12 +92,11 @@ def create_app(
 ) -> Starlette:
     """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one.
 
-    Raises ManifestError and TracingUnavailable where the settings ask for what cannot be.
+    Raises Misconfigured, ManifestError and TracingUnavailable where a setting names what cannot be used.
     """
     source: Source | None = None
     tracing = open_tracing(settings.tracing) if tracing is None else tracing
-    recent = Recent() if settings.status_password else None
-    observers = Observers(recent, tracing)
+    observers = Observers(Recent() if settings.status_password else None, tracing, open_audit(settings))
 
     def the_source() -> Source:
         if source is None:
@@ -81,46 +106,55 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         nonlocal source
-        async with open_client(settings, transport, observers.on_call) as client:
-            source = open_source(settings, client)
+        async with AsyncExitStack() as opened:
+            await opened.enter_async_context(observers)
+            client = await opened.enter_async_context(open_client(settings, transport, observers.on_call))
+            source = open_source(settings, client, callers.tokens)
             try:
+                for one in callers.opens:
+                    await opened.enter_async_context(one)
                 yield
             finally:
                 await source.aclose()
                 source = None
-                if tracing is not None:
-                    await asyncio.to_thread(tracing.close)
 
+    def state() -> State:
+        return "ready" if source is not None and callers.ready else "starting"
+
+    callers = open_callers(settings, the_source, lambda tenant: source.withdraw(tenant) if source else None)
     persisted = open_persisted(settings)
     engine = open_engine(settings, persisted, observers.metrics, tracing)
-    keeps_answers = settings.cache and settings.response_cache
-    responses = Responses(settings.response_cache_bytes if keeps_answers else 0)
+    responses = open_responses(settings)
     watched = Watched(lambda: source, responses, settings.calls_per_worker)
     observers.metrics.watch(watched)
     limits, trace = endpoint_limits(settings), tracing.trace if tracing else Trace
-    endpoint = GraphQLEndpoint(engine, the_source, limits, log_internal, persisted, responses, trace=trace)
-    graphiql = graphiql_routes(demo_token=demo_token, explain=settings.explain) if settings.graphiql else []
+    endpoint = GraphQLEndpoint(
+        engine, the_source, limits, log_internal, persisted, responses, callers.authenticator, trace
+    )
     return Starlette(
         routes=[
             Route("/graphql", endpoint),
             Route("/", _front_door(settings.graphiql)),
-            *ops_routes(lambda: source is not None, observers.metrics.render, prometheus.CONTENT_TYPE),
-            *status(settings, watched, recent, lambda: "ready" if source else "starting"),
-            *graphiql,
+            *(callers.sign_in.routes() if callers.sign_in else ()),
+            *ops_routes(lambda: state() == "ready", observers.metrics.render, prometheus.CONTENT_TYPE),
+            *status(settings, watched, observers.recent, state),
+            *open_graphiql(settings, demo_token, callers.sign_in),
         ],
-        middleware=[
-            Middleware(RequestIds),
-            *([Middleware(Around, opens=tracing.request, path="/graphql")] if tracing else []),
-            Middleware(AccessLog, on_request=observers.on_request, routes=ROUTES),
-            *browser_safety(settings),
-        ],
+        middleware=stack(settings, observers, tracing),
         exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
 
 
+def status(settings: Settings, watched: Watched, recent: Recent | None, state: Callable[[], State]) -> list[BaseRoute]:
+    """Return the status page, if there is a password for it."""
+    if settings.status_password is None or recent is None:
+        return []
+    return status_routes(settings.status_password.get_secret_value(), StatusBoard(watched, recent, state))
+
+
 def endpoint_limits(settings: Settings) -> EndpointLimits:
-    """Return what one request may take."""
+    """Return what one request may take, and what is noted of it."""
     return EndpointLimits(
         deadline_s=settings.deadline,
         calls=settings.max_calls,
@@ -128,14 +162,150 @@ def endpoint_limits(settings: Settings) -> EndpointLimits:
         body_bytes=settings.max_body_bytes,
         public_introspection=settings.public_introspection,
         explain=settings.explain,
+        classmates=settings.classmates,
+        audited=settings.audit_log is not None,
     )
 
 
-def open_source(settings: Settings, client: CleverClient) -> Source:
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who callers are, and the tokens of their districts where the gateway holds them.
+
+    `sign_in`: where people sign in, if they can. `opens` is opened in turn.
+    """
+
+    authenticator: Authenticator
+    tokens: DistrictTokens | None = None
+    sign_in: SignIn | None = None
+    opens: Sequence[AbstractAsyncContextManager[Any]] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Say whether anybody can be answered: tokens that the gateway holds have been read."""
+        return self.tokens is None or self.tokens.ready
+
+
+def check_files(settings: Settings) -> None:
+    """Raise Misconfigured or ManifestError where a setting names what cannot be used, before anything is started."""
+    open_persisted(settings)
+    if settings.auth == "viewer":
+        source, _ = open_token_source(settings)
+        open_api_keys(settings, DistrictTokens(source))
+    audit = open_audit(settings)
+    if audit is not None:
+        audit.close()
+
+
+def open_callers(settings: Settings, source: Callable[[], Source], on_gone: Callable[[Tenant], None]) -> Callers:
+    """Build what finds out who asks. `on_gone` hears of districts whose tokens are gone. Raises Misconfigured."""
+    if settings.auth == "passthrough":
+        return Callers(PassThrough())
+    token_source, opens = open_token_source(settings)
+    tokens = DistrictTokens(token_source, refresh_s=settings.token_refresh, on_read=log_tokens, on_gone=on_gone)
+    keys = open_api_keys(settings, tokens)
+    jwts: JwtAuthenticator | None = None
+    if settings.jwt_jwks_url:
+        fetch = Fetch(settings.jwt_jwks_url, most_bytes=_LARGEST_KEY_SET)
+        public_keys = PublicKeys(partial(fetch.read, settings.jwt_jwks_url), partial(log_problem, "keys of JWTs"))
+        audiences = tuple(listed(settings.jwt_audience))
+        rules = JwtRules(settings.jwt_issuer or "", audiences, settings.jwt_user_claim, settings.jwt_district_claim)
+        jwts = JwtAuthenticator(public_keys, tokens.tenant, rules)
+        opens += [fetch, aclosing(public_keys)]
+    people = open_sign_in(settings, tokens.tenant, source)
+    authenticator = ViewerAuthentication(jwts=jwts, keys=keys, sessions=people.authenticator if people else None)
+    opens += [people.clever, tokens] if people else [tokens]
+    return Callers(authenticator, tokens, people.sign_in if people else None, opens)
+
+
+def open_api_keys(settings: Settings, tokens: DistrictTokens) -> ApiKeys | None:
+    """Open the file of API keys, if there is one. Raises Misconfigured."""
+    if not settings.api_keys_file:
+        return None
+    try:
+        return ApiKeys(WatchedFile(Path(settings.api_keys_file)), tokens.tenant, partial(log_problem, "API keys"))
+    except Unread as error:
+        raise Misconfigured("api_keys_file", error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What signing in takes: Clever's side of it, to be entered; our side; and who recognises the sessions."""
+
+    clever: CleverSignIn
+    sign_in: SignIn
+    authenticator: SessionAuthenticator
+
+
+def open_sign_in(settings: Settings, tenants: Tenants, source: Callable[[], Source]) -> People | None:
+    """Build what signing in takes; None where the settings do not have people sign in."""
+    client_id, secret = settings.clever_client_id, settings.clever_client_secret
+    if client_id is None or secret is None:
+        return None
+    if settings.origin is None:
+        log_no_sign_in()
+        return None
+    if settings.session_secret is None:
+        log_own_secret()
+    sealed = listed(settings.session_secret.get_secret_value()) if settings.session_secret else [token_urlsafe(48)]
+    site = Site(settings.origin, home="/graphiql" if settings.graphiql else "/")
+    app = App(client_id, secret.get_secret_value(), f"{settings.origin}{CALLBACK}")
+    clever = CleverSignIn(
+        app, settings.oauth_origin, settings.clever_url, settings.clever_version, timeout_s=settings.upstream_timeout
+    )
+    sessions = Sessions(sealed, settings.session_hours * 3600, secure=site.secure)
+    sign_in = SignIn(clever, sessions, Seal(sealed, "sign-in"), site, tenants, source, log_sign_in)
+    return People(clever, sign_in, SessionAuthenticator(sessions, tenants))
+
+
+def open_graphiql(settings: Settings, demo_token: str | None, sign_in: SignIn | None) -> list[BaseRoute]:
+    """Build GraphiQL's routes; none where it is off."""
+    if not settings.graphiql:
+        return []
+    if sign_in is None:
+        return graphiql_routes(demo_token=demo_token, explain=settings.explain)
+    # A plan tells how large a district is: that is nothing for everybody who may sign in.
+    return graphiql_routes(sign_in=True, on_page=sign_in.tidy)
+
+
+def open_token_source(settings: Settings) -> tuple[TokenSource, list[AbstractAsyncContextManager[Any]]]:
+    """Build what the tokens of districts are read from, and what is to be opened before. Raises Misconfigured."""
+    try:
+        if settings.district_tokens:
+            return FixedTokens(read_pairs(settings.district_tokens.get_secret_value())), []
+        if settings.district_tokens_file:
+            file = FileTokens(WatchedFile(Path(settings.district_tokens_file)))
+            file.tokens()
+            return file, []
+    except Unread as error:
+        raise Misconfigured("district_tokens" if settings.district_tokens else "district_tokens_file", error) from None
+    secret = settings.clever_client_secret.get_secret_value() if settings.clever_client_secret else ""
+    fetch = Fetch(settings.oauth_origin)
+    return ListedTokens(fetch, settings.oauth_origin, settings.clever_client_id or "", secret), [fetch]
+
+
+def open_audit(settings: Settings) -> AuditLog | None:
+    """Open the audit log, if there is to be one. Raises Misconfigured."""
+    if not settings.audit_log:
+        return None
+    key = settings.pseudonym_key.get_secret_value() if settings.pseudonym_key else None
+    if key is None and settings.session_secret:
+        key = f"pseudonyms:{listed(settings.session_secret.get_secret_value())[0]}"
+    try:
+        return AuditLog(settings.audit_log, key)
+    except OSError as error:
+        raise Misconfigured("audit_log", f"the file cannot be opened ({error.strerror})") from None
+
+
+def open_source(settings: Settings, client: CleverClient, tokens: DistrictTokens | None = None) -> Source:
     """Build the way to Clever that the settings describe, with what it remembers; to be closed by the caller."""
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
-    return Source(client, shelf, lifetimes, recheck_s=settings.token_recheck)
+    return Source(client, shelf, lifetimes, tokens, recheck_s=settings.token_recheck)
+
+
+def open_responses(settings: Settings) -> Responses:
+    """Build the memory of answers that are given again."""
+    return Responses(settings.response_cache_bytes if settings.cache and settings.response_cache else 0)
 
 
 def open_persisted(settings: Settings) -> PersistedDocuments:
@@ -155,15 +325,8 @@ def open_engine(
     return tracing.engine(*parts) if tracing else Engine(*parts)
 
 
-def status(settings: Settings, watched: Watched, recent: Recent | None, state: Callable[[], State]) -> list[BaseRoute]:
-    """Return the status page, if there is a password for it."""
-    if settings.status_password is None or recent is None:
-        return []
-    return status_routes(settings.status_password.get_secret_value(), StatusBoard(watched, recent, state))
-
-
-def browser_safety(settings: Settings) -> list[Middleware]:
-    """Return what stands between browsers and the routes."""
+def stack(settings: Settings, observers: Observers, tracing: "Tracing | None") -> list[Middleware]:
+    """Return what every request goes through, the outermost first; last what stands between browsers and routes."""
     hosts, origins = listed(settings.allowed_hosts), listed(settings.cors_origins)
     cors = Middleware(
         CORSMiddleware,
@@ -173,6 +336,9 @@ def browser_safety(settings: Settings) -> list[Middleware]:
         expose_headers=(REQUEST_ID, "retry-after"),
     )
     return [
+        Middleware(RequestIds),
+        *([Middleware(Around, opens=tracing.request, path="/graphql")] if tracing else []),
+        Middleware(AccessLog, on_request=observers.on_request, routes=ROUTES),
         Middleware(SecurityHeaders),
         *([Middleware(AllowedHosts, names=hosts)] if hosts else []),
         *([cors] if origins else []),

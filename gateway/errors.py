@@ -9,6 +9,7 @@ GatewayError
 │   └── LimitExceeded          QUERY_TOO_COMPLEX
 ├── Unauthenticated            UNAUTHENTICATED
 ├── Forbidden                  FORBIDDEN
+│   └── FieldForbidden         FORBIDDEN
 ├── QueryTooComplex            QUERY_TOO_COMPLEX
 ├── DeadlineExceeded           DEADLINE_EXCEEDED
 └── UpstreamError
@@ -94,6 +95,15 @@ class Forbidden(GatewayError):
     """The token is good but has no access to what was asked."""
 
     code = "FORBIDDEN"
+
+
+class FieldForbidden(Forbidden):
+    """Nobody granted the viewer this field, of some record at least; an answer tells it once for each field."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your roles do not let you see this field of everyone in this answer. Leave it out, or ask your district."
+        )
 
 
 class QueryTooComplex(GatewayError):

@@ -43,6 +43,11 @@ class Tenant:
         """Return the value of the Authorization header for a call upstream."""
         return b"Bearer " + self._token.encode()
 
+    def pseudonym(self, key: bytes) -> str:
+        """Return what stands for the tenant in a log under a key that may outlive this process: 16 hex digits."""
+        name = f"token:{self._token}" if self.district is None else f"district:{self.district}"
+        return hmac.digest(key, name.encode(), sha256).hex()[:16]
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Tenant) and hmac.compare_digest(self.key, other.key)
 
@@ -75,9 +80,11 @@ class Viewer:
 class Caller:
     """Who a request comes from: a tenant, the person where it is one, and what the caller may do beyond reading.
 
-    Without a viewer the caller reads the whole tenant: a token of Clever's, or the API key of a back end.
+    Without a viewer the caller reads the whole tenant: a token of Clever's, or a back end, whose API key is called
+    `api_key`.
     """
 
     tenant: Tenant
     viewer: Viewer | None = None
     permissions: Set[str] = EVERY_PERMISSION
+    api_key: str | None = None

@@ -3,23 +3,37 @@
 import difflib
 import os
 import re
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
 # Read by the build of the package, not by the gateway.
 _ELSEWHERE = frozenset({"GATEWAY_BUILD_GRAPHIQL"})
 
+# Hosts that are this machine: what goes there passes nobody.
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 _SHORTEST_PASSWORD = 12
+_SHORTEST_SECRET = 32
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
+
+
+class Misconfigured(Exception):
+    """What a setting names cannot be used; the message names the setting and says what is wrong."""
+
+    def __init__(self, name: str, problem: object) -> None:
+        super().__init__(f"{variable(name)}: {problem}.")
 
 
 class Settings(BaseSettings):
     """The gateway's settings, from environment variables `GATEWAY_<NAME>` or from keyword arguments."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid", hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; `0.0.0.0` for every interface.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -27,6 +41,44 @@ class Settings(BaseSettings):
         "https://api.clever.com", description="Origin of Clever's API, without the version; or that of a sandbox."
     )
     clever_version: Literal["v3.0", "v3.1"] = Field("v3.1", description="Version of Clever's API to read.")
+    auth: Literal["passthrough", "viewer"] = Field(
+        "passthrough",
+        description="Who callers are: those whose Clever token they bring; or people and back ends that sign in or "
+        "bring a JWT or an API key, while the gateway holds the tokens.",
+    )
+    clever_client_id: str | None = Field(None, description="The app's client id at Clever, to list its tokens.")
+    clever_client_secret: SecretStr | None = Field(
+        None, validate_default=True, description="The client secret that belongs to it."
+    )
+    clever_oauth_url: str | None = Field(
+        None,
+        description="Origin of Clever's OAuth pages; https://clever.com, or that of `GATEWAY_CLEVER_URL` where that is "
+        "not Clever's, if not said.",
+    )
+    district_tokens: SecretStr | None = Field(
+        None, description="Tokens that the gateway holds: `district id=token` pairs, separated by commas."
+    )
+    district_tokens_file: str | None = Field(
+        None, description="Path of a JSON file with them, `{district id: token}`; read again when it is replaced."
+    )
+    token_refresh: float = Field(
+        900.0, gt=0, allow_inf_nan=False, description="Seconds after which the tokens of districts are read anew."
+    )
+    jwt_jwks_url: str | None = Field(
+        None, description="URL of the keys (JWKS) that callers' JWTs are signed with; https, or http on loopback."
+    )
+    jwt_issuer: str | None = Field(None, description="Issuer that JWTs must name (`iss`).")
+    jwt_audience: str | None = Field(
+        None, description="Audience that JWTs must name (`aud`); one of several, separated by commas."
+    )
+    jwt_user_claim: str = Field("sub", min_length=1, description="Claim of JWTs that holds Clever's id of the user.")
+    jwt_district_claim: str = Field(
+        "district", min_length=1, description="Claim of JWTs that holds Clever's id of the district."
+    )
+    api_keys_file: str | None = Field(
+        None,
+        description="Path of a JSON list of API keys as `clever-gateway apikey` makes them; read again when replaced.",
+    )
     deadline: float = Field(30.0, gt=0, allow_inf_nan=False, description="Seconds that one request may take in all.")
     max_calls: int = Field(1200, ge=1, description="Calls to Clever that one request may make, retries included.")
     max_rows: int = Field(
@@ -64,6 +116,7 @@ class Settings(BaseSettings):
     allowed_hosts: str | None = Field(
         None, description="Names in `Host` that are answered, separated by commas; any otherwise. The demo's: loopback."
     )
+    classmates: bool = Field(False, description="Whether students see the names of those they study with.")
     upstream_timeout: float = Field(
         20.0, gt=0, allow_inf_nan=False, description="Seconds that one call to Clever may take."
     )
@@ -74,6 +127,20 @@ class Settings(BaseSettings):
         ge=1,
         description="Processes that `serve` runs; each has memory, connections and metrics of its own, and an equal "
         "share of the calls a minute.",
+    )
+    public_url: str | None = Field(
+        None,
+        description="Origin at which browsers reach the gateway: people sign in there, and Clever leads them back to "
+        "`/oauth/callback` of it. By default host and port, on loopback alone.",
+    )
+    session_secret: SecretStr | None = Field(
+        None,
+        validate_default=True,
+        description="Secret of at least 32 characters that sessions are encrypted with; of several, separated by "
+        "commas, the first, and sessions under the others go on. By default a random one of each process.",
+    )
+    session_hours: float = Field(
+        8.0, gt=0, allow_inf_nan=False, description="Hours after which people must sign in again."
     )
     upstream_max_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Largest answer taken from Clever, in bytes.")
     upstream_failures: int = Field(
@@ -120,6 +187,14 @@ class Settings(BaseSettings):
         description="What runs queries: plans compiled for each, or graphql-core alone, which is many times slower. "
         "What plans do not know goes to graphql-core in any case.",
     )
+    audit_log: str | None = Field(
+        None, description="Path of a file, or `stdout`, that gets a line for each request: who read how much of what."
+    )
+    pseudonym_key: SecretStr | None = Field(
+        None,
+        description="Key under which people and tokens are named in the audit log; the same on all replicas. Without "
+        "one, a key that `GATEWAY_SESSION_SECRET` gives; without that, names change with each start.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level of what is logged; `debug` adds a line for each call to Clever."
     )
@@ -137,12 +212,14 @@ class Settings(BaseSettings):
     token: SecretStr | None = Field(
         None,
         description="Token that the commands `query`, `explain` and `doctor` send if they are given none; no server "
-        "uses it.",
+        "uses it. An API key or a JWT where the gateway holds Clever's tokens.",
     )
 
-    @field_validator("clever_url")
+    @field_validator("clever_url", "clever_oauth_url", "public_url")
     @classmethod
-    def _is_an_origin(cls, value: str) -> str:
+    def _is_an_origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         origin = value.strip().rstrip("/")
         shape = _ORIGIN.fullmatch(origin)
         if shape is None or not 0 < int(shape[1] or 443) <= 65535:
@@ -169,6 +246,31 @@ class Settings(BaseSettings):
         """Return the calls a minute and token of one worker: workers do not know of each other's."""
         return self.calls_per_minute // self.workers
 
+    @field_validator("clever_client_secret")
+    @classmethod
+    def _goes_with_the_id(cls, value: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if (value is None) != (others.data.get("clever_client_id") is None):
+            raise ValueError("must be set together with GATEWAY_CLEVER_CLIENT_ID")
+        return value
+
+    @field_validator("session_secret")
+    @classmethod
+    def _is_long_and_shared(cls, value: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if value is not None and any(len(one) < _SHORTEST_SECRET for one in listed(value.get_secret_value()) or [""]):
+            raise ValueError(f"must have at least {_SHORTEST_SECRET} characters, and so must each of several")
+        people = others.data.get("auth") == "viewer" and others.data.get("clever_client_id") is not None
+        if value is None and people and others.data.get("workers", 1) > 1:
+            raise ValueError("must be set where there are several workers: each must know the others' sessions")
+        return value
+
+    @property
+    def origin(self) -> str | None:
+        """Return the origin at which browsers reach the gateway, where that is known."""
+        if self.public_url is not None or self.host not in LOOPBACK or not self.port:
+            return self.public_url
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, value: str | None) -> str | None:
@@ -177,6 +279,51 @@ class Settings(BaseSettings):
             if shape is None or not 0 < int(shape[1] or 443) <= 65535:
                 raise ValueError("must be origins such as https://app.example.org, separated by commas; `*` is not one")
         return value
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _is_safe_to_ask(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            url = urlsplit(value.strip())
+            safe = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
+            sound = bool(url.hostname) and url.username is None and not url.fragment and (url.port or 1) > 0
+        except ValueError:
+            safe = sound = False
+        if not (safe and sound):
+            raise ValueError(
+                "must be a URL such as https://login.example.org/jwks.json; plain http is taken on this machine alone"
+            )
+        return value.strip()
+
+    @model_validator(mode="after")
+    def _can_answer_somebody(self) -> Self:
+        """Refuse settings that contradict each other; the messages name them."""
+        if self.jwt_jwks_url and not (self.jwt_issuer and listed(self.jwt_audience)):
+            raise ValueError("GATEWAY_JWT_JWKS_URL needs GATEWAY_JWT_ISSUER and GATEWAY_JWT_AUDIENCE beside it")
+        if self.district_tokens and self.district_tokens_file:
+            raise ValueError("GATEWAY_DISTRICT_TOKENS and GATEWAY_DISTRICT_TOKENS_FILE say the same twice: set one")
+        if self.auth == "passthrough":
+            return self
+        if not (self.district_tokens or self.district_tokens_file or self.clever_client_id):
+            raise ValueError(
+                "GATEWAY_AUTH=viewer needs tokens to read with: set GATEWAY_CLEVER_CLIENT_ID and "
+                "GATEWAY_CLEVER_CLIENT_SECRET, or GATEWAY_DISTRICT_TOKENS_FILE, or GATEWAY_DISTRICT_TOKENS"
+            )
+        if not (self.jwt_jwks_url or self.api_keys_file or self.clever_client_id):
+            raise ValueError(
+                "GATEWAY_AUTH=viewer needs a way in: set GATEWAY_JWT_JWKS_URL, or GATEWAY_API_KEYS_FILE, or "
+                "GATEWAY_CLEVER_CLIENT_ID and GATEWAY_CLEVER_CLIENT_SECRET to sign in with Clever"
+            )
+        return self
+
+    @property
+    def oauth_origin(self) -> str:
+        """Return the origin of Clever's OAuth pages."""
+        if self.clever_oauth_url:
+            return self.clever_oauth_url
+        return "https://clever.com" if self.clever_url == "https://api.clever.com" else self.clever_url
 
     @field_validator("token")
     @classmethod

@@ -46,12 +46,14 @@ class Upstream:
 
     def calls(self) -> dict[str, int]:
         """Return the calls since the last reset, by the template of their path."""
-        counted: dict[str, int] = httpx.get(f"{self.origin}/__sandbox/stats").json()["calls"]
+        # Not httpx: a client of its own for each question would cost more than most queries do.
+        with urlopen(f"{self.origin}/__sandbox/stats") as response:
+            counted: dict[str, int] = json.load(response)["calls"]
         return counted
 
     def reset(self) -> None:
         """Forget calls and rate windows."""
-        httpx.post(f"{self.origin}/__sandbox/reset").raise_for_status()
+        urlopen(Request(f"{self.origin}/__sandbox/reset", method="POST")).close()
 
 
 class Joins(Oracle):

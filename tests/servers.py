@@ -2,8 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import uvicorn
@@ -12,8 +12,23 @@ import uvicorn
 @contextmanager
 def running(app: Any) -> Iterator[str]:
     """Serve `app` on a free loopback port and yield its origin, such as `http://127.0.0.1:41234`."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    with running_at(lambda _origin: app) as origin:
+        yield origin
+
+
+@contextmanager
+def running_at(make_app: Callable[[str], Any]) -> Iterator[str]:
+    """Serve an app that must know its origin when it is made; yield the origin."""
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        host, port = listener.getsockname()[:2]
+        origin = f"http://{host}:{port}"
+        with _serving(make_app(origin), listener):
+            yield origin
+
+
+@contextmanager
+def _serving(app: Any, listener: socket.socket) -> Iterator[None]:
     started = threading.Event()
 
     class Server(uvicorn.Server):
@@ -27,9 +42,7 @@ def running(app: Any) -> Iterator[str]:
     try:
         if not started.wait(timeout=30):
             raise RuntimeError("the server did not start")
-        host, port = listener.getsockname()[:2]
-        yield f"http://{host}:{port}"
+        yield
     finally:
         server.should_exit = True
         thread.join(timeout=30)
-        listener.close()

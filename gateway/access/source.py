@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from typing import TypeVar
 
 from gateway.access.costs import REUSED
 from gateway.access.statistics import Statistics
-from gateway.access.trust import Trust
+from gateway.access.trust import CallersTokens, Tokens, Trust
 from gateway.cache.flights import Flights
 from gateway.cache.freshness import Lifetimes
 from gateway.cache.rows import DecodedRows, RowsBuilder
@@ -29,6 +30,8 @@ _LEFT_TO_OTHERS = 100
 _MOST_TENANTS = 4096
 _MANY = 1_000
 
+V = TypeVar("V")
+
 
 class Source:
     """The one way to Clever: entries come back, and stay on the shelf where there is one."""
@@ -38,6 +41,7 @@ class Source:
         client: CleverClient,
         shelf: Shelf | None = None,
         lifetimes: Lifetimes | None = None,
+        tokens: Tokens | None = None,
         *,
         recheck_s: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
@@ -47,7 +51,8 @@ class Source:
         self.lifetimes = lifetimes or Lifetimes()
         self.clock = clock
         self._flights = Flights()
-        self._trust = Trust(client, self._flights, self._forget, recheck_s=recheck_s, clock=clock)
+        self._tokens = tokens or CallersTokens()
+        self._trust = Trust(client, self._flights, self._forget, self._tokens, recheck_s=recheck_s, clock=clock)
         self._statistics: OrderedDict[Tenant, Statistics] = OrderedDict()
         self._refreshing: Counter[Tenant] = Counter()
         # How requests came to what they read, by kind of record and `hit`, `stale` or `miss`.
@@ -99,9 +104,13 @@ class Source:
             self.shelf.resize(entry)
 
     async def check(self, tenant: Tenant, allowance: Allowance) -> None:
-        """Make sure that what is remembered may be given out. Raises Unauthenticated where the token is refused."""
+        """Make sure that what is remembered may be given out.
+
+        Raises Unauthenticated where the caller's token is refused, Forbidden where it is the gateway's own.
+        """
         if self.shelf is not None:
-            await self._trust.check(tenant, allowance, remembers=self._remembers(tenant))
+            remembers = self._remembers(tenant)
+            await self._renewing(tenant, lambda one: self._trust.check(one, allowance, remembers=remembers))
 
     def forgot(self, tenant: Tenant, since: float) -> bool:
         """Say whether what was remembered of a tenant has been dropped since then because of its token."""
@@ -124,6 +133,25 @@ class Source:
             task.add_done_callback(lambda _done: self._refreshed(tenant))
 
     async def _read(self, tenant: Tenant, key: Key, allowance: Allowance) -> Entry:
+        return await self._renewing(tenant, lambda one: self._read_with(one, key, allowance))
+
+    async def _renewing(self, tenant: Tenant, work: Callable[[Tenant], Awaitable[V]]) -> V:
+        """Do something with the token that the tenant has now, and again where that is refused and replaced."""
+        tenant = self._tokens.current(tenant)
+        try:
+            return await work(tenant)
+        except Unauthenticated:
+            renewed = self._tokens.current(tenant)
+            if tenant.district is None:
+                raise
+            if renewed.credential == tenant.credential:
+                raise not_held() from None
+        try:
+            return await work(renewed)
+        except Unauthenticated:
+            raise not_held() from None
+
+    async def _read_with(self, tenant: Tenant, key: Key, allowance: Allowance) -> Entry:
         now = self.clock()
         try:
             entry = await self._load(tenant, key, allowance, now)
@@ -139,6 +167,8 @@ class Source:
         except Unauthenticated:
             if self.shelf is not None:
                 await self._trust.doubt(tenant, allowance)
+            else:
+                await self._tokens.renew(tenant)
             raise
         if self.shelf is not None and (entry.missing or self._trust.accept(tenant, now)):
             self.shelf.put(tenant, entry)
@@ -205,6 +235,10 @@ class Source:
         if not self._refreshing[tenant]:
             del self._refreshing[tenant]
 
+    def withdraw(self, tenant: Tenant) -> None:
+        """Forget a tenant whose district has withdrawn its token; what is being read for it is not kept."""
+        self._trust.narrow(tenant)
+
     def _forget(self, tenant: Tenant) -> None:
         self._statistics.pop(tenant, None)
         if self.shelf is not None:
@@ -217,6 +251,14 @@ def no_access(rows: Resource) -> Forbidden:
         f"The token has no access to {rows.name}. Reading them takes a district-app token of an app with Secure Sync "
         f"whose data settings share {rows.name}; a person's sign-in token does not do. If every query says this, "
         "GATEWAY_CLEVER_URL may not be Clever's API."
+    )
+
+
+def not_held() -> Forbidden:
+    """Build the error for a district whose token, held by the gateway, Clever refuses."""
+    return Forbidden(
+        "Clever refuses the token that the gateway holds for this district, and there is no other. The district may "
+        "have withdrawn it, or it was rotated and is not known yet; the gateway's operators can tell."
     )
 
 

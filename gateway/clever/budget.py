@@ -87,7 +87,8 @@ class WindowBudget:
     ) -> None:
         self._rules = _Rules(limit, at_once, seconds, clock, wall, pick)
         self._most_tenants = most_tenants
-        self._windows: dict[Tenant, _Window] = {}
+        # By credential: Clever counts by token, and one that takes another's place has a window of its own.
+        self._windows: dict[bytes, _Window] = {}
         self._sweep_at = clock() + seconds
 
     @property
@@ -100,33 +101,33 @@ class WindowBudget:
         now = self._rules.clock()
         if now >= self._sweep_at:
             self._sweep(now)
-        window = self._windows.get(tenant)
+        window = self._windows.get(tenant.credential)
         if window is None:
             if len(self._windows) >= self._most_tenants:
                 self._make_room(now)
-            window = self._windows[tenant] = _Window(self._rules)
+            window = self._windows[tenant.credential] = _Window(self._rules)
         if not window.turns and window.free(now) > 0:
             return window.take()
         return await window.queue(allowance, now)
 
     def left(self, tenant: Tenant) -> int:
         """Return how many calls a token has left at this moment, by our count and by what Clever told."""
-        window = self._windows.get(tenant)
+        window = self._windows.get(tenant.credential)
         return self._rules.limit if window is None else window.left(self._rules.clock())
 
     def _sweep(self, now: float) -> None:
         """Forget tokens of which nothing is known that still counts."""
-        for tenant in [tenant for tenant, window in self._windows.items() if window.empty(now)]:
-            del self._windows[tenant]
+        for token in [token for token, window in self._windows.items() if window.empty(now)]:
+            del self._windows[token]
         self._sweep_at = now + self._rules.seconds
 
     def _make_room(self, now: float) -> None:
         """Forget an eighth of the tokens if none is empty: those with the fewest calls, whose loss is least."""
         self._sweep(now)
         if len(self._windows) >= self._most_tenants:
-            idle = [tenant for tenant, window in self._windows.items() if not window.busy]
-            for tenant in heapq.nsmallest(1 + self._most_tenants // 8, idle, lambda one: self._windows[one].calls):
-                del self._windows[tenant]
+            idle = [token for token, window in self._windows.items() if not window.busy]
+            for token in heapq.nsmallest(1 + self._most_tenants // 8, idle, lambda one: self._windows[one].calls):
+                del self._windows[token]
 
 
 class _Turns:

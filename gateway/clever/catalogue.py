@@ -154,7 +154,7 @@ def _schools_of_user(user: User, selection: Selection) -> Iterable[str | None]:
 
 def _students_of_contact(user: User, _selection: Selection) -> Iterable[str | None] | None:
     """A contact's record names its students; a teacher's does not."""
-    return None if user.roles.teacher is not None else _related_students(user, _selection)
+    return None if user.roles.teacher is not None else related_students(user, _selection)
 
 
 def _teachers(section: Section) -> Iterable[str | None]:
@@ -174,7 +174,8 @@ def _in_sections(
     return Scan(SECTIONS, lambda section, _selection: by(section), to, covers=covers)
 
 
-def _related_students(user: User, _selection: Selection) -> Iterable[str | None]:
+def related_students(user: User, _selection: Selection) -> Iterable[str | None]:
+    """Return the students of whom a user is a contact."""
     relationships = user.roles.contact.student_relationships if user.roles.contact else None
     return [relationship.student for relationship in relationships or ()]
 
@@ -271,7 +272,7 @@ USER_CONTACTS = Relation(
     USERS,
     "/users/{id}/mycontacts",
     applies=_has(STUDENT),
-    scan=Scan(USERS, _related_students, role=lambda _selection: CONTACT),
+    scan=Scan(USERS, related_students, role=lambda _selection: CONTACT),
     role_of_rows=CONTACT,
 )
 USER_RESOURCES = Relation("user.resources", RESOURCES, "/users/{id}/resources")

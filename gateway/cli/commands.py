@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from gateway import __version__
+from gateway.cli.apikey import apikey
 from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
 from gateway.cli.explain import explain
@@ -18,7 +19,7 @@ from gateway.cli.serve import serve
 from gateway.cli.terminal import Failure, say_error
 from gateway.engine.persisted import ManifestError
 from gateway.observability.tracing import TracingUnavailable
-from gateway.settings import variable
+from gateway.settings import Misconfigured, variable
 
 app = typer.Typer(
     name="clever-gateway",
@@ -52,6 +53,7 @@ for command, epilog in (
     (schema, "Example: clever-gateway schema --write schema.graphql"),
     (query, "Example: clever-gateway query '{ district { name } }' --token TEST_TOKEN"),
     (explain, "Example: clever-gateway explain '{ district { name } }' --token TEST_TOKEN"),
+    (apikey, "Example: clever-gateway apikey reports --district 58da8a43cc70ab00017a1a87 --expires 2027-06-30"),
     (doctor, "Example: clever-gateway doctor --token TEST_TOKEN"),
 ):
     app.command(epilog=epilog)(command)
@@ -88,8 +90,12 @@ def run() -> None:
     except TracingUnavailable as error:
         say_error(f"{variable('tracing')}: {error}")
         sys.exit(2)
+    except Misconfigured as error:
+        say_error(str(error))
+        sys.exit(2)
     except ValidationError as error:
         for problem in error.errors():
-            name = str(problem["loc"][0]) if problem["loc"] else ""
-            say_error(f"{variable(name)} (or its option) {_in_words(problem)}.")
+            # What is about several settings names them itself.
+            about = f"{variable(str(problem['loc'][0]))} (or its option) " if problem["loc"] else ""
+            say_error(f"{about}{_in_words(problem)}.")
         sys.exit(2)

@@ -4,11 +4,13 @@ import subprocess
 import sys
 import time
 import webbrowser
+from secrets import token_urlsafe
 from typing import Annotated, Any
 
 import httpx
 import typer
 
+from gateway import sandbox as simulator
 from gateway.app import create_app
 from gateway.cli.sandbox import Preset, Seed
 from gateway.cli.serving import listen, origin, run
@@ -29,6 +31,9 @@ def demo(
     sandbox_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the sandbox; 0 takes a free one.")
     ] = 8100,
+    viewer: Annotated[
+        bool, typer.Option("--viewer", help="Have people sign in, rather than programs bring tokens.")
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open GraphiQL in the browser.")] = False,
 ) -> None:
     """Start a simulated Clever and the gateway over it, and explore a school district in GraphiQL."""
@@ -46,17 +51,29 @@ def demo(
             public_introspection=True,
             allowed_hosts=",".join(LOOPBACK_NAMES),
             log_level="warning",
+            **(_sign_in(origin(listener)) if viewer else {}),
         )
         configure_logging(settings.log_level, form=settings.log_format)
 
         def announce() -> None:
-            _print_what_is_where(origin(listener), upstream, preset, seed)
+            _print_what_is_where(origin(listener), upstream, preset, seed, viewer)
             if open_:
                 webbrowser.open(f"{origin(listener)}/graphiql")
 
         with _sandbox_process(preset, seed, upstream_port) as process:
             _wait_until_it_answers(process, upstream)
             run(create_app(settings, demo_token=TOKEN), listener, announce)
+
+
+def _sign_in(gateway: str) -> dict[str, Any]:
+    """Return the settings by which people sign in with the sandbox."""
+    return {
+        "auth": "viewer",
+        "clever_client_id": simulator.CLIENT_ID,
+        "clever_client_secret": simulator.CLIENT_SECRET,
+        "public_url": gateway,
+        "session_secret": token_urlsafe(48),
+    }
 
 
 class _sandbox_process:  # noqa: N801 - used as a context manager
@@ -107,17 +124,19 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], upstream: str) -> N
     raise Failure(f"the sandbox did not answer within {_LONGEST_START_S} s.")
 
 
-def _print_what_is_where(gateway: str, upstream: str, preset: str, seed: int) -> None:
+def _print_what_is_where(gateway: str, upstream: str, preset: str, seed: int, viewer: bool) -> None:
     curl = (
         f"curl {gateway}/graphql -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/json' "
         """-d '{"query":"{ district { name schools(first: 3) { nodes { name } } } }"}'"""
     )
+    token = f"{TOKEN} (also TEST_TOKEN_2 and TEST_TOKEN_3, of two small districts)"
+    asking = [("Sign in", f"{gateway}/login, as anybody of three districts")] if viewer else [("Token", token)]
     lines = (
         ("GraphiQL", f"{gateway}/graphiql"),
         ("GraphQL", f"{gateway}/graphql"),
-        ("Token", f"{TOKEN} (also TEST_TOKEN_2 and TEST_TOKEN_3, of two small districts)"),
+        *asking,
         ("Clever", f"{upstream}/v3.1, simulated (preset {preset}, seed {seed})"),
-        ("Try", curl),
+        *([] if viewer else [("Try", curl)]),
         ("Stop", "Ctrl-C"),
     )
     for name, value in lines:

@@ -1,24 +1,29 @@
 """`doctor`: says in plain words whether the network, the version and the token work, and what the token shows."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from gateway.app import open_client
+from gateway.app import open_client, open_token_source
 from gateway.clever import catalogue
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import CountCall, first_page
 from gateway.clever.catalogue import EVERYTHING, Resource
 from gateway.clever.client import CleverClient
+from gateway.clever.outside import Fetch, Unread
 from gateway.cli.query import Token
 from gateway.cli.serve import CleverUrl, CleverVersion, check_proxy, given
 from gateway.cli.terminal import Failure, out, warn_of_unknown_settings
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.identity import Tenant
 from gateway.settings import Settings
+from gateway.web.jwks import read_keys
 
+# Districts of which each token is tried.
+_MOST_DISTRICTS = 20
 _COLLECTIONS = (catalogue.SCHOOLS, catalogue.SECTIONS, catalogue.USERS, catalogue.COURSES, catalogue.TERMS)
 
 
@@ -46,10 +51,47 @@ def doctor(
 
 
 async def _examine(settings: Settings, seconds: float) -> list[_Finding]:
-    where = f"{settings.clever_url}/{settings.clever_version}"
+    if settings.auth == "viewer":
+        return await _examine_held(settings, seconds)
     if settings.token is None:
         return [_Finding(False, "No token to check with. Give one with --token or in GATEWAY_TOKEN.")]
-    tenant = Tenant(settings.token.get_secret_value())
+    return await _examine_token(settings, Tenant(settings.token.get_secret_value()), seconds)
+
+
+async def _examine_held(settings: Settings, seconds: float) -> list[_Finding]:
+    """Check the tokens that the gateway holds: whether they can be read, and what each shows."""
+    source, opens = open_token_source(settings)
+    async with AsyncExitStack() as opened:
+        for one in opens:
+            await opened.enter_async_context(one)
+        try:
+            tokens = await source.read()
+        except Unread as error:
+            return [_Finding(False, f"The tokens of districts cannot be read: {error}.")]
+    if not tokens:
+        return [_Finding(False, "There is no token of any district. A district must connect the app in Clever first.")]
+    findings = [_Finding(True, f"There are tokens of {len(tokens)} districts.")]
+    for district in sorted(tokens)[:_MOST_DISTRICTS]:
+        findings += await _examine_token(settings, Tenant(tokens[district], district), seconds)
+    if len(tokens) > _MOST_DISTRICTS:
+        findings.append(_Finding(True, f"{len(tokens) - _MOST_DISTRICTS} more districts were not asked for."))
+    return findings + ([await _examine_keys(settings.jwt_jwks_url)] if settings.jwt_jwks_url else [])
+
+
+async def _examine_keys(url: str) -> _Finding:
+    """Check whether the keys of JWTs can be read."""
+    try:
+        async with Fetch(url) as fetch:
+            keys = read_keys(await fetch.read(url))
+    except Unread as error:
+        return _Finding(False, f"The keys of JWTs cannot be read from GATEWAY_JWT_JWKS_URL: {error}.")
+    if not keys:
+        return _Finding(False, "GATEWAY_JWT_JWKS_URL has no key that can be used: RSA of 2048 bits or more, or EC.")
+    return _Finding(True, f"GATEWAY_JWT_JWKS_URL has {len(keys)} keys that can be used.")
+
+
+async def _examine_token(settings: Settings, tenant: Tenant, seconds: float) -> list[_Finding]:
+    where = f"{settings.clever_url}/{settings.clever_version}"
     async with open_client(settings) as client:
         allowance = Allowance(seconds, calls=20)
         call = first_page(catalogue.DISTRICT_LIST, None, EVERYTHING, 1)

@@ -19,7 +19,10 @@ Variables = Annotated[str, typer.Option(help="Variables as a JSON object.")]
 Url = Annotated[str, typer.Option(help="The gateway's endpoint.")]
 Token = Annotated[
     str | None,
-    typer.Option(help="Clever district-app token; better given as GATEWAY_TOKEN, which no process list shows."),
+    typer.Option(
+        help="Clever district-app token, or the API key or JWT that a gateway of GATEWAY_AUTH=viewer takes; better "
+        "given as GATEWAY_TOKEN, which no process list shows."
+    ),
 ]
 
 

@@ -35,6 +35,12 @@ def sandbox(
     seed: Seed = 1,
     rate_limit: Annotated[int, typer.Option(min=1, help="Calls a minute and token.")] = 1200,
     no_rate_limit: Annotated[bool, typer.Option("--no-rate-limit", help="Do not limit calls.")] = False,
+    redirect_uri: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where people who sign in may be sent; can be given again.", show_default="/oauth/callback on loopback"
+        ),
+    ] = None,
     until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
 ) -> None:
     """Serve a Clever in a box: generated districts behind Clever's own API, quirks and limits included."""
@@ -43,7 +49,11 @@ def sandbox(
         _stop_with_parent()
     with progress_bar() as on_progress:
         app = simulator.create_app(
-            preset, seed, rate_limit=None if no_rate_limit else rate_limit, on_progress=on_progress
+            preset,
+            seed,
+            rate_limit=None if no_rate_limit else rate_limit,
+            redirect_uris=redirect_uri or (),
+            on_progress=on_progress,
         )
     # The roster stays to the end: looking through it for garbage would hold up some page for nothing.
     gc.freeze()
@@ -54,6 +64,7 @@ def sandbox(
         out.print(f"Clever's API, simulated, at {origin(listener)}/v3.1 and /v3.0 (preset {preset}, seed {seed})")
         for district in app.describe():
             out.print(f"  {district.token:<14} {district.name} ({district.preset})")
+        out.print(f"Sign-in at {origin(listener)}/oauth/authorize ({simulator.CLIENT_ID}, {simulator.CLIENT_SECRET})")
         out.print(f"Try: curl -H 'Authorization: Bearer TEST_TOKEN' {origin(listener)}/v3.1/schools")
 
     run(app, listener, announce)

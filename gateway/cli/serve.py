@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.app import create_app
+from gateway.app import check_files, create_app
 from gateway.clever.transport import proxy_for
 from gateway.cli.serving import listen, origin, run, settle
 from gateway.cli.terminal import Failure, err, warn_of_unknown_settings
@@ -39,7 +39,7 @@ def serve(
         int | None, typer.Option(help="Processes that serve, each with a share of the calls.", show_default="1")
     ] = None,
 ) -> None:
-    """Serve the gateway; callers bring their own Clever tokens. Settings: GATEWAY_* variables, see README."""
+    """Serve the gateway; callers bring Clever tokens unless GATEWAY_AUTH says else. Settings: GATEWAY_* variables."""
     warn_of_unknown_settings()
     settings = Settings(
         **given(
@@ -52,6 +52,7 @@ def serve(
         )
     )
     check_proxy(settings)
+    check_files(settings)
     configure_logging(settings.log_level, form=settings.log_format)
     listener = listen(settings.host, settings.port)
 
@@ -69,8 +70,10 @@ def serve(
 
 def check_proxy(settings: Settings) -> None:
     """Raise Failure where the environment names a proxy that cannot be used on the way to Clever."""
+    others = [settings.oauth_origin, settings.jwt_jwks_url] if settings.auth == "viewer" else []
     try:
-        proxy_for(settings.clever_url)
+        for url in filter(None, (settings.clever_url, *others)):
+            proxy_for(url)
     except ValueError as error:
         raise Failure(f"{error}.") from None
 

@@ -12,7 +12,9 @@ from gateway.engine.answers import Answer, public_errors, refusal
 from gateway.engine.documents import DocumentCache, only_introspects
 from gateway.engine.operations import Operation
 from gateway.engine.plan import Plan, PlanCache
+from gateway.engine.problems import once_a_field
 from gateway.errors import BadUserInput, QueryTooComplex, RequestRefused
+from gateway.policy import EVERY_GROUP
 from gateway.schema.context import Context
 
 # Which of the two runs operations: plans where there are any, or always graphql-core.
@@ -112,6 +114,8 @@ class Engine:
         return self._plans.plan(operation, variables)
 
     async def _interpret(self, prepared: Prepared, context: Context) -> tuple[Any, list[GraphQLError]]:
+        if context.held is not None:
+            await context.held.withhold(EVERY_GROUP)
         result = execute(
             self._schema,
             prepared.operation.document,
@@ -121,7 +125,7 @@ class Engine:
         )
         if inspect.isawaitable(result):
             result = await result
-        return result.data, result.errors or []
+        return result.data, once_a_field(result.errors or [])
 
 
 def _variable_error(error: GraphQLError) -> BadUserInput:

@@ -91,6 +91,7 @@ class PersistedDocuments:
         self._store = _TextStore(most_bytes)
         # Some manifests name documents by other hashes; a document is the same whatever it is called.
         self.texts = frozenset(self._trusted.values())
+        self._names = {text: name for name, text in self._trusted.items()}
 
     def request(self, asked: Asked) -> Request:
         """Return the request with its document's text. Raises RequestRefused."""
@@ -107,6 +108,10 @@ class PersistedDocuments:
                 )
             self._on_untrusted(_sha256(text))
         return asked.with_text(text)
+
+    def trusted_name(self, text: str) -> str | None:
+        """Return what the manifest calls a document, None where it is not in it."""
+        return self._names.get(text)
 
     def register(self, asked: Asked) -> None:
         """Keep the text of a request that brought both text and hash and turned out to be valid."""

@@ -11,7 +11,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationType
 from graphql.execution.values import VariableValues
 
 from gateway.engine.collect import Collector, Field, Selection, Unsupported
-from gateway.engine.estimate import touched
+from gateway.engine.estimate import groups, touched
 from gateway.engine.loads import LookupStep, make_step
 from gateway.engine.operations import Operation
 from gateway.engine.problems import Settlement
@@ -28,21 +28,23 @@ _MOST_CHARACTERS = 4_000_000
 class Plan:
     """One operation, compiled for one combination of the variables in its conditions.
 
-    `touched`: the kinds of records that it reads.
+    `touched`: the kinds of records that it reads; `groups`: the sensitive fields.
     """
 
-    __slots__ = ("_output", "_root", "_steps", "_typename", "touched")
+    __slots__ = ("_output", "_root", "_steps", "_typename", "groups", "touched")
 
     def __init__(self, root: Selection, regions: Regions) -> None:
         self._root = root
         self.touched = touched(root)
+        self.groups = groups(root)
         self._typename = root.type.name
         self._output = regions.output(root)
         self._steps = _root_steps(root, regions)
 
     async def execute(self, context: Context, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
         """Return the data, as what encodes to it, and the errors in it."""
-        run = Run(context, variables)
+        withholds = bool(self.groups) and context.held is not None and await context.held.withhold(self.groups)
+        run = Run(context, variables, withholds=withholds)
         names = [self._typename if field.source is None else None for field in self._root.fields]
         data: Any = self._output(*names)
         waits: list[tuple[Step, Wait]] = []

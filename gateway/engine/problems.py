@@ -4,7 +4,7 @@ On the road of an operation nothing tracks paths. Where a value is wrong, `Faile
 read and something failed, `settle` walks the answer once, nulls what GraphQL wants nulled, and locates each error.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphql import (
@@ -20,6 +20,7 @@ from graphql import (
 from graphql.pyutils import Undefined, inspect, is_iterable
 
 from gateway.engine.collect import Field, Selection
+from gateway.errors import FieldForbidden
 
 
 class Failed:
@@ -85,6 +86,8 @@ class Settlement:
 
     def __init__(self) -> None:
         self.errors: list[GraphQLError] = []
+        # The fields that have been told to be forbidden.
+        self._forbidden: set[tuple[str, ...]] = set()
         # Objects that hold no failure, by identity: an object may stand at many positions.
         self._sound: set[int] = set()
 
@@ -116,6 +119,11 @@ class Settlement:
         try:
             return self._value(field, kind, value, path)
         except Exception as error:  # noqa: BLE001 - every failure stands for one
+            if isinstance(error, FieldForbidden) and not is_non_null_type(kind):
+                field_path, _ = field_and_positions(_as_list(path))
+                if field_path in self._forbidden:
+                    return None
+                self._forbidden.add(field_path)
             located = located_error(error, field.nodes, _as_list(path))
             if is_non_null_type(kind):
                 raise located from None
@@ -137,6 +145,23 @@ class Settlement:
             return value
         # Output objects are named after the type they are of.
         return self._object(field.under[type(value).__name__], value, path)
+
+
+def once_a_field(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """Return the errors with those of forbidden fields told once for each field, at its first position."""
+    first: dict[tuple[str, ...], tuple[list[int], GraphQLError]] = {}
+    for error in errors:
+        if isinstance(error.original_error, FieldForbidden):
+            field_path, positions = field_and_positions(error.path or ())
+            if field_path not in first or positions < first[field_path][0]:
+                first[field_path] = positions, error
+    kept = {id(error) for _, error in first.values()}
+    return [one for one in errors if id(one) in kept or not isinstance(one.original_error, FieldForbidden)]
+
+
+def field_and_positions(path: Sequence[str | int]) -> tuple[tuple[str, ...], list[int]]:
+    """Return the names in a path, and the positions in lists."""
+    return tuple([key for key in path if isinstance(key, str)]), [key for key in path if isinstance(key, int)]
 
 
 def _as_list(path: Any) -> list[str | int]:

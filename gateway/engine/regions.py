@@ -107,8 +107,8 @@ def reader(field: Field) -> Callable[[Any, Context], Any]:
     source = field.source
     if isinstance(source, Contextual):
         return source.read
-    if isinstance(source, Leaf) and source.read:
-        read = source.read
+    if isinstance(source, Leaf) and source.checked:
+        read = source.checked
         return lambda record, _context: read(record)
     name = attribute_of(field.definition)
     return lambda record, _context: read_attribute(record, name)

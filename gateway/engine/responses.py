@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.access.evidence import Evidence
 from gateway.cache.shelf import Roster
+from gateway.engine.accounts import Account
 from gateway.engine.answers import Answer
 from gateway.engine.operations import Named
 from gateway.engine.writing import Written
@@ -29,13 +30,17 @@ Key = tuple[Tenant, Hashable]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """An answer without errors, the operation and what it was made from; `tag` changes with its data."""
+    """An answer without errors, the operation and what it was made from; `tag` changes with its data.
+
+    `account` is what the audit log tells of it, where there is one.
+    """
 
     data: Written
     evidence: Evidence
     tag: str
     keys: tuple[Key, ...]
     bytes: int
+    account: Account | None = None
     named: Named = _UNNAMED
 
 
@@ -73,6 +78,7 @@ class Responses:
         names: Iterable[Hashable],
         answer: Answer,
         evidence: Evidence,
+        account: Account | None = None,
         named: Named = _UNNAMED,
     ) -> Kept | None:
         """Keep an answer under the names of its request, if it is not too large; its data becomes bytes."""
@@ -83,7 +89,7 @@ class Responses:
         data: Written = answer.data
         keys = tuple((tenant, name) for name in names)
         size = sum(map(len, data.chunks)) + sum(map(_size, keys)) + _PLACE_BYTES
-        kept = Kept(data, evidence, _tag(data), keys, size, named)
+        kept = Kept(data, evidence, _tag(data), keys, size, account, named)
         if size <= self._capacity * _LARGEST_SHARE:
             for key in keys:
                 if (before := self._found.get(key)) is not None:

@@ -210,11 +210,15 @@ class Region:
 
 
 class Run:
-    """One execution: what it may touch, whether something failed, and how many rows its answer holds."""
+    """One execution: what it may touch, whether something failed, and how many rows its answer holds.
 
-    __slots__ = ("_at_a_stretch", "_turn", "context", "failed", "rows", "variables")
+    `withholds`: records may lack what the viewer is not granted, so that each is looked at by itself.
+    """
 
-    def __init__(self, context: Context, variables: VariableValues) -> None:
+    __slots__ = ("_at_a_stretch", "_turn", "_withholds", "context", "failed", "rows", "variables")
+
+    def __init__(self, context: Context, variables: VariableValues, *, withholds: bool = False) -> None:
+        self._withholds = withholds
         self.context = context
         self.variables = variables
         self.failed = False
@@ -297,6 +301,9 @@ class Run:
     def _project_slice(
         self, projection: Projection, records: Sequence[Any], counts: Sequence[int], waits: Sequence[Wait]
     ) -> list[Any]:
+        if self._withholds:
+            self.failed = True
+            return projection.project_one_by_one(records, counts, waits, self.context)
         try:
             return projection.project(records, counts, waits, self.context)
         except Exception:  # noqa: BLE001 - something is not as it should be: what it is, is found one by one

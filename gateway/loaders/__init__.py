@@ -3,31 +3,61 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 
 from gateway.access.executor import Access
+from gateway.access.scoped import ScopedAccess, Who
 from gateway.access.wants import Edge, Rows, Want
 from gateway.clever.calls import RecordCall
 from gateway.clever.catalogue import Resource
 from gateway.clever.records import Record
+from gateway.errors import GatewayError
+from gateway.identity import EVERY_PERMISSION
 from gateway.loaders.base import BatchLoader, V
+from gateway.loaders.handed import Handed, LoadRecords, LoadRows
+from gateway.policy import Group
 
 
 class Loaders:
     """The loaders of one request: `record` by id, `rows` of a relation's window, `total` of a whole list.
 
     One by one for resolvers; `records_of`, `rows_of` and `totals_of` hand a whole batch down as it is, in which a
-    failure is the result of its own key or parent.
+    failure is the result of its own key or parent. Over `ScopedAccess` they load what a viewer sees. `handed` counts
+    what they hand out.
     """
 
-    __slots__ = ("_access", "record", "rows", "total")
+    __slots__ = ("_access", "_permissions", "_records", "_rows", "record", "rows", "total")
 
-    def __init__(self, access: Access) -> None:
+    def __init__(
+        self,
+        access: Access | ScopedAccess,
+        permissions: Set[str] = EVERY_PERMISSION,
+        handed: Handed | None = None,
+    ) -> None:
         self._access = access
-        self.record: BatchLoader[RecordCall, Record | None] = BatchLoader(access.records)
-        self.rows: BatchLoader[Want, Rows] = BatchLoader(access.rows)
+        self._permissions = permissions
+        self._records: LoadRecords = handed.records(access.records) if handed else access.records
+        self._rows: LoadRows = handed.rows(access.rows) if handed else access.rows
+        self.record: BatchLoader[RecordCall, Record | None] = BatchLoader(self._records)
+        self.rows: BatchLoader[Want, Rows] = BatchLoader(self._rows)
         self.total: BatchLoader[Want, int | None] = BatchLoader(access.totals)
 
     def check_calls(self, kinds: Set[Resource]) -> None:
         """Raise QueryTooComplex where reading something of each kind takes more calls than the request may make."""
         self._access.check_calls(kinds)
+
+    async def who(self) -> Who:
+        """Return who asks. Raises why the viewer's own record could not be read."""
+        return await self._access.who() if isinstance(self._access, ScopedAccess) else Who(None, self._permissions)
+
+    async def withhold(self, groups: Set[Group]) -> bool:
+        """Withhold, of these groups of fields, what a viewer is not granted; say whether that may concern anybody.
+
+        Where the viewer cannot be told, nothing is shown anyway.
+        """
+        if not isinstance(self._access, ScopedAccess):
+            return False
+        try:
+            return await self._access.withhold(groups)
+        except GatewayError:
+            return True
 
     async def records_of(
         self, rows: Resource, keys: Iterable[str], role: str | None = None
@@ -35,14 +65,14 @@ class Loaders:
         """Look records up by id; `role` is one that they must hold, where that is known."""
         calls = {key: RecordCall(rows, key, role) for key in keys}
         try:
-            found = await self._access.records(list(calls.values()))
+            found = await self._records(list(calls.values()))
         except Exception as error:  # noqa: BLE001 - what hinders the batch is the result of each key
             return dict.fromkeys(calls, error)
         return {key: found[call] for key, call in calls.items()}
 
     async def rows_of(self, edge: Edge, parents: Sequence[Record | None]) -> Sequence[Rows | BaseException]:
         """Load an edge of every parent, in their order."""
-        return await _in_order(self._access.rows, edge, parents)
+        return await _in_order(self._rows, edge, parents)
 
     async def totals_of(self, edge: Edge, parents: Sequence[Record | None]) -> Sequence[int | BaseException | None]:
         """Count an edge's rows of every parent, in their order."""

@@ -14,8 +14,10 @@ import msgspec
 import structlog
 
 from gateway.clever.client import CallSent
+from gateway.clever.district_tokens import TokensRead
 from gateway.observability.shape import Format, configure_structlog, formatter, is_json
 from gateway.web.middleware import RequestDone
+from gateway.web.signin import SignedIn
 
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("gateway")
 _access = logging.getLogger("gateway.access")
@@ -96,9 +98,41 @@ def log_call(sent: CallSent) -> None:
     )
 
 
+def log_sign_in(done: SignedIn) -> None:
+    """Write down how a sign-in ended; the person by a pseudonym that changes with each process."""
+    who = {"viewer": done.viewer.pseudonym} if done.viewer else {}
+    level = logging.ERROR if done.outcome == "app_refused" else logging.INFO
+    _log.log(level, "sign-in", outcome=done.outcome, **who)
+
+
+def log_own_secret() -> None:
+    """Warn that sessions are encrypted with a secret that nobody else has."""
+    problem = "GATEWAY_SESSION_SECRET is not set: sessions end with this process, and no other process knows them"
+    _log.warning("sessions of this process alone", problem=problem)
+
+
+def log_no_sign_in() -> None:
+    """Warn that nobody can sign in, as it is not known where browsers are."""
+    problem = "GATEWAY_PUBLIC_URL is not set: Clever could not lead people back, so that there is no /login"
+    _log.warning("no sign-in", problem=problem)
+
+
 def log_untrusted(sha256: str) -> None:
     """Write down that a document which is not in the manifest was run: its SHA-256, which tells nothing of its text."""
     _log.warning("untrusted document", sha256=sha256)
+
+
+def log_tokens(read: TokensRead) -> None:
+    """Write down that the tokens of districts could not be read, or what has changed: how many, and of none which."""
+    if read.problem is not None:
+        _log.warning("district tokens cannot be read", reason=read.problem, districts=read.districts)
+    elif read.added or read.rotated or read.gone:
+        _log.info("district tokens", districts=read.districts, added=read.added, rotated=read.rotated, gone=read.gone)
+
+
+def log_problem(what: str, reason: str) -> None:
+    """Write down that something cannot be read that is needed to know who asks."""
+    _log.warning(f"{what} cannot be read", reason=reason)
 
 
 def log_internal(error: Exception) -> None:

@@ -109,36 +109,8 @@ class Metrics:
                 ("way",),
             )
         )
-        self._calls = _Children(
-            self._histogram(
-                "gateway_upstream_call_seconds",
-                "Calls sent to Clever, retries included; status `none` where no answer came.",
-                ("kind", "call", "status"),
-                _CALL_S,
-            )
-        )
-        self._failures = _Children(
-            self._counter(
-                "gateway_upstream_failures", "Calls to Clever that got no answer, by what went wrong.", ("failure",)
-            )
-        )
-        self._bytes = _Children(self._counter("gateway_upstream_bytes", "Bytes read from Clever.", ("call",)))
-        self._retries = self._counter(
-            "gateway_upstream_retries", "Calls sent to Clever that were second tries or later."
-        )
-        self._redis = _Children(
-            self._histogram("gateway_redis_seconds", "Exchanges with Redis.", ("action", "outcome"), _REDIS_S)
-        )
-        self._redis_reads = _Children(
-            self._counter(
-                "gateway_redis_reads", "What reads found in Redis: `hit`, `miss`, or `refused`.", ("outcome",)
-            )
-        )
-        self._redis_bytes = _Children(self._counter("gateway_redis_bytes", "Bytes to and from Redis.", ("action",)))
-        self._redis_up = Gauge("gateway_redis_up", "Whether Redis can be asked.", registry=self.registry)
-        self._decisions = _Children(
-            self._counter("gateway_decisions", "Records that a policy decided on.", ("kind", "decision"))
-        )
+        self._open_upstream()
+        self._open_redis_and_policy()
         build = Gauge("gateway_build_info", "The version that runs; always 1.", ("version",), registry=self.registry)
         build.labels(__version__).set(1)
         self._states = States()
@@ -216,6 +188,40 @@ class Metrics:
             self._redis_reads(outcome)
         for decision in ("shown", "hidden", "refused"):
             self._decisions("users", decision)
+
+    def _open_upstream(self) -> None:
+        self._calls = _Children(
+            self._histogram(
+                "gateway_upstream_call_seconds",
+                "Calls sent to Clever, retries included; status `none` where no answer came.",
+                ("kind", "call", "status"),
+                _CALL_S,
+            )
+        )
+        self._failures = _Children(
+            self._counter(
+                "gateway_upstream_failures", "Calls to Clever that got no answer, by what went wrong.", ("failure",)
+            )
+        )
+        self._bytes = _Children(self._counter("gateway_upstream_bytes", "Bytes read from Clever.", ("call",)))
+        self._retries = self._counter(
+            "gateway_upstream_retries", "Calls sent to Clever that were second tries or later."
+        )
+
+    def _open_redis_and_policy(self) -> None:
+        self._redis = _Children(
+            self._histogram("gateway_redis_seconds", "Exchanges with Redis.", ("action", "outcome"), _REDIS_S)
+        )
+        self._redis_reads = _Children(
+            self._counter(
+                "gateway_redis_reads", "What reads found in Redis: `hit`, `miss`, or `refused`.", ("outcome",)
+            )
+        )
+        self._redis_bytes = _Children(self._counter("gateway_redis_bytes", "Bytes to and from Redis.", ("action",)))
+        self._redis_up = Gauge("gateway_redis_up", "Whether Redis can be asked.", registry=self.registry)
+        self._decisions = _Children(
+            self._counter("gateway_decisions", "Records that a policy decided on.", ("kind", "decision"))
+        )
 
     def _counter(self, name: str, about: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, about, labels, registry=self.registry)

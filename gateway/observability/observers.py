@@ -1,8 +1,11 @@
 """All who hear of what happens in one gateway: metrics and log always, the status page and traces where they are on."""
 
-from typing import TYPE_CHECKING
+import asyncio
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
 
 from gateway.clever.client import CallSent
+from gateway.observability.audit import AuditLog
 from gateway.observability.log import log_request
 from gateway.observability.metrics import Metrics, RedisDone
 from gateway.observability.recent import Recent
@@ -13,13 +16,31 @@ if TYPE_CHECKING:
 
 
 class Observers:
-    """Passes on what happens to all who want to hear of it; who they are is settled once."""
+    """Passes on what happens to all who want to hear of it; who they are is settled once.
 
-    def __init__(self, recent: Recent | None, tracing: "Tracing | None") -> None:
+    An async context manager while the gateway runs: at its end what waits for more is sent.
+    """
+
+    def __init__(self, recent: Recent | None, tracing: "Tracing | None", audit: AuditLog | None = None) -> None:
         self.metrics = Metrics()
-        self._of_requests = [self.metrics.on_request, log_request, *([recent.on_request] if recent else [])]
+        self.recent = recent
+        self._tracing = tracing
+        self._audit = audit
+        self._open = ExitStack()
+        self._of_requests = [self.metrics.on_request, log_request]
+        self._of_requests += [one.on_request for one in (recent, audit) if one]
         self._of_calls = [one.on_call for one in (self.metrics, recent, tracing) if one]
         self._of_redis = [one.on_redis for one in (self.metrics, recent) if one]
+
+    async def __aenter__(self) -> Self:
+        if self._audit is not None:
+            self._open.enter_context(self._audit.reopened_on_hangup())
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._open.close()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
 
     def on_request(self, done: RequestDone) -> None:
         """Pass on that a request was answered."""

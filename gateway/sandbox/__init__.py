@@ -5,7 +5,8 @@ ASGI server: `uvicorn.run(create_app("sandbox"))`; ask it with `Authorization: B
 """
 
 from .app import SandboxApp, create_app
+from .oauth import CLIENT_ID, CLIENT_SECRET
 from .presets import PRESETS
 from .world import DistrictInfo
 
-__all__ = ["PRESETS", "DistrictInfo", "SandboxApp", "create_app"]
+__all__ = ["CLIENT_ID", "CLIENT_SECRET", "PRESETS", "DistrictInfo", "SandboxApp", "create_app"]

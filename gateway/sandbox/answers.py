@@ -31,12 +31,16 @@ _CANNOT = """<!DOCTYPE html>
 
 
 class Answer(NamedTuple):
-    """One answer; `etag` is worked out from the body when empty and the content is Express's JSON."""
+    """One answer; `etag` is worked out from the body when empty and the content is Express's JSON.
+
+    What `more` has goes before the headers that would be sent by default.
+    """
 
     status: int
     body: bytes
     content_type: bytes = JSON
     etag: bytes = b""
+    more: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def json(status: int, value: Any) -> Answer:
@@ -80,6 +84,8 @@ def headers_of(answer: Answer, allowance: Allowance | None) -> Headers:
     elif answer.content_type == HTML:
         headers.append((b"content-security-policy", b"default-src 'none'"))
         headers.append((b"x-content-type-options", b"nosniff"))
+    if answer.more:
+        headers = [*without(headers, (name for name, _ in answer.more)), *answer.more]
     if allowance is not None:
         headers += (
             (b"x-ratelimit-bucket", b"bearer"),

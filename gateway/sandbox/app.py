@@ -5,7 +5,7 @@ Raw ASGI rather than a framework, so that the sandbox is never what a benchmark 
 
 import gc
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -13,11 +13,13 @@ from urllib.parse import quote
 from . import oauth
 from .answers import LIMITED, UNKNOWN_TOKEN, Answer, Headers, finished, json, no_route
 from .api import Call, answer, read_call
+from .connections import changed
 from .limits import Allowance, RateWindows, Stats
 from .memo import PageMemo
 from .presets import SIZES
+from .signin import SignIn
 from .tables import Record
-from .tokens import Kind, bearer, grants, token_of
+from .tokens import Grant, Kind, bearer, grants, token_of
 from .world import DistrictInfo, Progress, World, build
 
 Scope = MutableMapping[str, Any]
@@ -25,22 +27,33 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_DISTRICTS = 100
+# More than any form or JSON of OAuth needs.
+_LARGEST_BODY = 16 * 1024
 
 
 class SandboxApp:
     """Clever's Data API over generated districts, as an ASGI application."""
 
-    def __init__(self, worlds: list[World], rate_limit: int | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        worlds: list[World],
+        rate_limit: int | None,
+        clock: Callable[[], float],
+        redirect_uris: Sequence[str] = (),
+    ) -> None:
         self._worlds = {token_of(index): world for index, world in enumerate(worlds)}
         self._grants = grants(worlds)
+        self._disconnected: dict[str, Grant] = {}
+        self._user_tokens = {token: one.user_id for token, one in self._grants.items() if one.kind is Kind.USER}
+        self._sign_in = SignIn(worlds, self._grants, redirect_uris, clock)
         self._windows = None if rate_limit is None else RateWindows(rate_limit, clock)
         self._stats = Stats()
         self._memo = PageMemo()
 
     @property
     def user_tokens(self) -> dict[str, str]:
-        """User tokens of the first district's people, with their user ids."""
-        return {token: grant.user_id for token, grant in self._grants.items() if grant.kind is Kind.USER}
+        """User tokens of the first district's people that are there from the start, with their user ids."""
+        return dict(self._user_tokens)
 
     def describe(self) -> list[DistrictInfo]:
         """Describe every district, in the order of their tokens."""
@@ -59,22 +72,24 @@ class SandboxApp:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http":
-            status, headers, body = self.respond(scope)
+            sent = await _body(receive) if scope["method"] == "POST" else b""
+            status, headers, body = self.respond(scope, sent)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
         else:
             await send({"type": "websocket.close", "code": 1000})
 
-    def respond(self, scope: Scope) -> tuple[int, Headers, bytes]:
-        """Return status, headers and body for an HTTP scope."""
+    def respond(self, scope: Scope, sent: bytes = b"") -> tuple[int, Headers, bytes]:
+        """Return status, headers and body for an HTTP scope and the body that was sent with it."""
         path = _raw_path(scope)
         query = scope["query_string"].decode("latin-1")
         method = scope["method"]
         asked: dict[bytes, bytes] = dict(scope["headers"])
         if path.startswith("/__sandbox/"):
-            return finished(self._console(method, path), None, {})
+            return finished(self._console(method, path, query), None, {})
         if path.startswith("/oauth/"):
-            return finished(oauth.answer(path, query, method, asked, self._grants), None, asked)
+            page = self._sign_in.answer(path, query, method, asked, sent)
+            return finished(page or oauth.answer(path, query, method, asked, self._grants), None, asked)
         allowance, reply = self._data(read_call(method, path, query), bearer(asked.get(b"authorization")))
         return finished(reply, allowance, asked)
 
@@ -95,7 +110,7 @@ class SandboxApp:
         key = (grant.token, call.path, call.query)
         return allowance, self._memo.get(key) or self._memo.keep(key, answer(call, grant))
 
-    def _console(self, method: str, path: str) -> Answer:
+    def _console(self, method: str, path: str, query: str) -> Answer:
         match method, path:
             case "GET", "/__sandbox/stats":
                 return json(200, {"calls": dict(sorted(self._stats.calls.items())), "limited": self._stats.limited})
@@ -106,7 +121,8 @@ class SandboxApp:
                 return json(200, {"reset": True})
             case "GET", "/__sandbox/districts":
                 return json(200, {"districts": self.describe(), "user_tokens": self.user_tokens})
-        return no_route(method, path)
+        action = path.removeprefix("/__sandbox/") if method == "POST" else ""
+        return changed(action, query, self._grants, self._disconnected) or no_route(method, path)
 
 
 def _raw_path(scope: Scope) -> str:
@@ -115,6 +131,17 @@ def _raw_path(scope: Scope) -> str:
     path: str = raw.decode("latin-1") if raw else quote(scope["path"])
     root: str = scope.get("root_path", "")
     return path.removeprefix(root) if root else path
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read what was sent, as far as anything here could need it."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if len(body) <= _LARGEST_BODY:
+            body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body[:_LARGEST_BODY]
 
 
 async def _live(receive: Receive, send: Send) -> None:
@@ -144,13 +171,15 @@ def create_app(
     *,
     districts: int = 3,
     rate_limit: int | None = 1200,
+    redirect_uris: Sequence[str] = (),
     clock: Callable[[], float] = time.time,
     on_progress: Progress | None = None,
 ) -> SandboxApp:
     """Generate districts and return the application that serves them.
 
     The first district has the size of `preset`, all others are tiny. `rate_limit` is calls a minute and token,
-    `None` for no limit. `on_progress` hears a sentence and a fraction of the whole, 0 to 1.
+    `None` for no limit. `redirect_uris` are where people who sign in may be sent, by default `/oauth/callback` on this
+    machine. `on_progress` hears a sentence and a fraction of the whole, 0 to 1.
     """
     if preset not in SIZES:
         raise ValueError(f"unknown preset {preset!r}; there are: {', '.join(SIZES)}")
@@ -172,4 +201,4 @@ def create_app(
             done += SIZES[name].students
     if on_progress is not None:
         on_progress("The sandbox is ready", 1.0)
-    return SandboxApp(worlds, rate_limit, clock)
+    return SandboxApp(worlds, rate_limit, clock, redirect_uris)

@@ -36,7 +36,7 @@ def answer(path: str, raw_query: str, method: str, asked: Mapping[bytes, bytes],
     if method == "GET" and path == "/oauth/tokeninfo":
         token = bearer(asked.get(b"authorization"))
         if token is None or token not in grants:
-            return _refused(401, "invalid_token", "OAuth2 token is incorrect or has expired")
+            return refused(401, "invalid_token", "OAuth2 token is incorrect or has expired")
         return json(200, {"client_id": CLIENT_ID, "scopes": _scopes(grants[token])})
     return no_route(method, path)
 
@@ -47,24 +47,25 @@ def _scopes(grant: Grant) -> tuple[str, ...]:
     return SCOPES if grant.kind is Kind.DISTRICT else ("read:districts",)
 
 
-def _refused(status: int, error: str, description: str) -> Answer:
+def refused(status: int, error: str, description: str) -> Answer:
+    """Answer with an error in OAuth's shape."""
     return json(status, {"error": error, "error_description": description})
 
 
 def _tokens(raw_query: str, authorization: bytes, grants: Mapping[str, Grant]) -> Answer:
-    if not _is_ours(authorization):
-        return _refused(401, "invalid_client", "Client id or secret is wrong")
+    if not is_ours(authorization):
+        return refused(401, "invalid_client", "Client id or secret is wrong")
     try:
         query = parse_qs(raw_query, max_num_fields=50)
     except ValueError:
-        return _refused(400, "invalid_request", "Too many parameters")
+        return refused(400, "invalid_request", "Too many parameters")
     if query.get("owner_type", ["district"]) != ["district"]:
-        return _refused(400, "invalid_request", "owner_type must be district")
+        return refused(400, "invalid_request", "owner_type must be district")
     wanted = query.get("district")
     rows = [
         {
             "id": f"{int(grant.world.id, 16) ^ 0xFFFF:024x}",
-            "created": timestamp(CONNECTED + 86_400_321 * (number * 5 % 7)),
+            "created": timestamp(CONNECTED + 86_400_321 * (number * 5 % 7 + 7 * grant.generation)),
             "owner": {"type": "district", "id": grant.world.id},
             "access_token": grant.token,
             "scopes": SCOPES,
@@ -77,7 +78,8 @@ def _tokens(raw_query: str, authorization: bytes, grants: Mapping[str, Grant]) -
     return json(200, {"data": rows[1:] + rows[:1], "links": [{"rel": "self", "uri": own}]})
 
 
-def _is_ours(authorization: bytes) -> bool:
+def is_ours(authorization: bytes) -> bool:
+    """Tell whether an `Authorization` header holds the app's id and secret."""
     if authorization[:6].lower() != b"basic ":
         return False
     try:

@@ -39,13 +39,19 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A known token: the district it belongs to and, for a user token, the person and the login role."""
+    """A known token: the district it belongs to and, for a user token, the person and the login role.
+
+    People of Clever Library have a record, but no district is named for them. `generation` is how often a district's
+    token has been rotated.
+    """
 
     token: str
     kind: Kind
     world: World
     user: int = -1
     login_role: str = ""
+    library: bool = False
+    generation: int = 0
 
     @property
     def demo(self) -> bool:
@@ -104,6 +110,12 @@ def me(grant: Grant, user: Record, version: str) -> Mapping[str, object]:
                 "district": grant.world.id,
                 "type": grant.login_role,
             }
+        }
+    if grant.library:
+        return {
+            "type": "user",
+            "data": {"id": user["id"], "type": "user", "authorized_by": "teacher"},
+            "links": [{"rel": "self", "uri": "/me"}, {"rel": "canonical", "uri": f"/{version}/users/{user['id']}"}],
         }
     return {
         "type": "user",

@@ -7,6 +7,7 @@ from strawberry import ID
 
 from gateway.clever import catalogue
 from gateway.clever.values import read_date, read_flag
+from gateway.policy import Group
 from gateway.schema.enums import Grade, read_grade
 from gateway.schema.fields import leaf, reference, references
 from gateway.schema.parts import Credentials, Location, Name
@@ -52,27 +53,40 @@ class Student:
     grade: Grade | None = leaf("The student's grade.", lambda role: read_grade(role.grade))
     graduation_year: str | None = leaf("The year of graduation.")
     gender: str | None = leaf("`M`, `F` or `X`.")
-    dob: date | None = leaf("Date of birth.", lambda role: read_date(role.dob))
-    race: str | None = leaf("Race, in Clever's words.")
+    dob: date | None = leaf("Date of birth.", lambda role: read_date(role.dob), group=Group.DOB, held="dob")
+    race: str | None = leaf("Race, in Clever's words.", group=Group.RACE)
     hispanic_ethnicity: bool | None = leaf(
-        "Whether of Hispanic ethnicity.", lambda role: read_flag(role.hispanic_ethnicity)
+        "Whether of Hispanic ethnicity.",
+        lambda role: read_flag(role.hispanic_ethnicity),
+        group=Group.ETHNICITY,
+        held="hispanic_ethnicity",
     )
-    ell_status: bool | None = leaf("Whether an English language learner.", lambda role: read_flag(role.ell_status))
+    ell_status: bool | None = leaf(
+        "Whether an English language learner.",
+        lambda role: read_flag(role.ell_status),
+        group=Group.ELL,
+        held="ell_status",
+    )
     gifted_status: bool | None = leaf("Whether in a gifted programme.", lambda role: read_flag(role.gifted_status))
     section504_status: bool | None = leaf(
-        "Whether on a Section 504 plan.", lambda role: read_flag(role.section_504_status)
+        "Whether on a Section 504 plan.",
+        lambda role: read_flag(role.section_504_status),
+        group=Group.SECTION_504,
+        held="section_504_status",
     )
-    frl_status: str | None = leaf("Free or reduced lunch: `Free`, `Reduced`, `Paid` or `Other`.")
-    iep_status: str | None = leaf("Whether on an individualized education program, in the district's words.")
-    disability: Disability | None = leaf("The student's disability.")
-    home_language: str | None = leaf("The language spoken at home.")
-    home_language_code: str | None = leaf("Its ISO 639-3 code.")
+    frl_status: str | None = leaf("Free or reduced lunch: `Free`, `Reduced`, `Paid` or `Other`.", group=Group.FRL)
+    iep_status: str | None = leaf(
+        "Whether on an individualized education program, in the district's words.", group=Group.IEP
+    )
+    disability: Disability | None = leaf("The student's disability.", group=Group.DISABILITY)
+    home_language: str | None = leaf("The language spoken at home.", group=Group.HOME_LANGUAGE)
+    home_language_code: str | None = leaf("Its ISO 639-3 code.", group=Group.HOME_LANGUAGE)
     preferred_name: Name | None = leaf("The name the student goes by.")
-    location: Location | None = leaf("The student's address.")
-    credentials: Credentials | None = leaf("How the student signs in.")
+    location: Location | None = leaf("The student's address.", group=Group.LOCATION)
+    credentials: Credentials | None = leaf("How the student signs in.", group=Group.CREDENTIALS)
     email: str | None = leaf("The student's email, as on the user.")
     legacy_id: ID | None = leaf(_LEGACY)
-    ext: JSON | None = leaf(_EXT)
+    ext: JSON | None = leaf(_EXT, group=Group.EXTENSIONS)
 
 
 @strawberry.type(description="What a person is as a teacher. Some teachers teach no section.")
@@ -87,9 +101,9 @@ class Teacher:
     teacher_number: str | None = leaf("The number the district gives the teacher.")
     state_id: str | None = leaf("The teacher's id at the state.")
     title: str | None = leaf("The teacher's title.")
-    credentials: Credentials | None = leaf("How the teacher signs in.")
+    credentials: Credentials | None = leaf("How the teacher signs in.", group=Group.CREDENTIALS)
     legacy_id: ID | None = leaf(_LEGACY)
-    ext: JSON | None = leaf(_EXT)
+    ext: JSON | None = leaf(_EXT, group=Group.EXTENSIONS)
 
 
 @strawberry.type(description="What a person is as school staff. Staff have schools, but no primary one.")
@@ -105,9 +119,9 @@ class Staff:
     roles: list[str] = leaf(
         "What the person may do in Clever, such as `SchoolTechLead`.", lambda role: role.roles or ()
     )
-    credentials: Credentials | None = leaf("How the person signs in.")
+    credentials: Credentials | None = leaf("How the person signs in.", group=Group.CREDENTIALS)
     legacy_id: ID | None = leaf(_LEGACY)
-    ext: JSON | None = leaf(_EXT)
+    ext: JSON | None = leaf(_EXT, group=Group.EXTENSIONS)
 
 
 @strawberry.type(description="What a person is as a district admin.")

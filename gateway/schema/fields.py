@@ -8,15 +8,19 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
+from operator import attrgetter
 from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
 
+from gateway.access.masks import WITHHELD
 from gateway.access.wants import Rows
 from gateway.clever.calls import RecordCall
 from gateway.clever.catalogue import Relation, Resource
 from gateway.clever.records import Record
+from gateway.errors import FieldForbidden
+from gateway.policy import Group
 from gateway.schema.context import Context, Info
 from gateway.schema.ids import TYPE_OF_RECORD
 from gateway.schema.selected import selected_fields
@@ -36,8 +40,13 @@ from gateway.schema.sources import (
 
 
 def read_attribute(source: Any, name: str) -> Any:
-    """Read a leaf of the field's own name; Clever's `""` means the same as absent."""
+    """Read a leaf of the field's own name; Clever's `""` means the same as absent.
+
+    Raises FieldForbidden where the viewer is not granted it.
+    """
     value = getattr(source, name)
+    if value is WITHHELD:
+        raise FieldForbidden
     return None if value == "" else value
 
 
@@ -47,19 +56,35 @@ def leaf(
     *,
     attribute: str | None = None,
     read_all: Callable[[Sequence[Any]], Sequence[str]] | None = None,
+    group: Group | None = None,
+    held: str | None = None,
 ) -> Any:
     """Declare a field answered from the object at hand; without `read`, from its `attribute`, else that of its name.
 
-    `read_all` does for many objects what `read` does for one.
+    `read_all` does for many objects what `read` does for one. A sensitive field names its `group`, and where it has a
+    `read`, in `held` the attribute that this one reads.
     """
-    metadata = {SOURCE: Leaf(read, attribute, read_all)}
+    checked = unless_withheld(read, held) if read and held else read
+    metadata = {SOURCE: Leaf(read, attribute, read_all, group, checked)}
     if read is None and attribute is None:
         return strawberry.field(description=description, metadata=metadata)
 
     def resolve(root: Any) -> Any:
-        return read(root) if read else read_attribute(root, attribute or "")
+        return checked(root) if checked else read_attribute(root, attribute or "")
 
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def unless_withheld(read: Callable[[Any], Any], held: str) -> Callable[[Any], Any]:
+    """Return `read`, raising FieldForbidden where the attribute that it reads is withheld."""
+    holds = attrgetter(held)
+
+    def checked(source: Any) -> Any:
+        if holds(source) is WITHHELD:
+            raise FieldForbidden
+        return read(source)
+
+    return checked
 
 
 def contextual(description: str, read: Callable[[Any, Context], Any]) -> Any:

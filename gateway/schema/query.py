@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import ID, UNSET
 
+from gateway.access.scoped import Who
 from gateway.access.wants import Window, want
 from gateway.clever import catalogue
 from gateway.clever.calls import MAX_LIMIT, RecordCall
@@ -25,6 +26,7 @@ from gateway.schema.school import School
 from gateway.schema.section import Section
 from gateway.schema.term import Term
 from gateway.schema.user import User
+from gateway.schema.viewer import Viewer
 
 MOST_IDS = 1000
 
@@ -90,10 +92,15 @@ async def _district(context: Context, id: ADistrictId = UNSET) -> Record | None:
     return found[0] if found else None
 
 
+async def _viewer(context: Context) -> Who:
+    return await context.loaders.who()
+
+
 @strawberry.type(description="Ways into the roster of the caller's district.")
 class Query:
     """Everything is read with the caller's own token: what it does not show is null or left out."""
 
+    viewer: Viewer | None = loaded("Who asks, and what they are permitted.", _viewer)
     node: Node | None = lookup("Any object by its global id; null if the token shows none.", _node)
     nodes: list[Node | None] = lookup(
         "Objects by their global ids, in the order of the ids; null where the token shows none.", _nodes

@@ -14,6 +14,7 @@ from gateway.access.wants import Edge, Rows
 from gateway.clever.calls import RecordCall
 from gateway.clever.catalogue import Relation, Resource, Selection
 from gateway.clever.records import Record
+from gateway.policy import Group
 from gateway.schema.context import Context
 from gateway.schema.ids import TYPE_OF_RECORD
 from gateway.schema.paging import read_window
@@ -29,12 +30,15 @@ class Leaf:
     """Answered from the object at hand: what `read` returns, or without it an attribute, where `""` is null.
 
     The attribute is of the field's own name unless `attribute` names another. `read_all` reads text from many objects,
-    each as `read` does, where that is cheaper.
+    each as `read` does, where that is cheaper. `group` names the sensitive fields that it belongs to. `checked` is
+    `read`, raising FieldForbidden where the viewer is not granted them.
     """
 
     read: Callable[[Any], Any] | None = None
     attribute: str | None = None
     read_all: Callable[[Sequence[Any]], Sequence[str]] | None = None
+    group: Group | None = None
+    checked: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """User: one person with every role held, and the connection of users."""
 
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
 import strawberry
 from strawberry import ID
 
 from gateway.clever import catalogue, records
 from gateway.clever.values import read_timestamp
+from gateway.policy import Group
 from gateway.schema.connections import ConnectionFields, cursor_field, edges_field, node_field, rows_field
 from gateway.schema.enums import Role
 from gateway.schema.facets import Contact, DistrictAdmin, Staff, Student, Teacher
@@ -18,9 +21,15 @@ from gateway.schema.refs import ADistrict, Resources, Schools, Sections, Users
 _ROLES = tuple((str(role.value), role) for role in Role)
 
 
-def _roles_held(user: records.User) -> list[Role]:
+def roles_held(user: records.User) -> list[Role]:
+    """Return every role that a person holds."""
     roles = user.roles
     return [role for name, role in _ROLES if getattr(roles, name) is not None]
+
+
+def _facet(role: str, description: str) -> Any:
+    attribute = f"roles.{role}"
+    return leaf(description, attrgetter(attribute), group=Group.DETAILS, held=attribute)
 
 
 @strawberry.type(
@@ -32,24 +41,39 @@ class User(Node):
 
     clever_id: ID = clever_id()
     self_link: str = self_link()
-    email: str | None = leaf("Email, as the district keeps it: not always unique, not always well formed.")
+    email: str | None = leaf(
+        "Email, as the district keeps it: not always unique, not always well formed.", group=Group.DETAILS
+    )
     name: Name | None = leaf("The person's name.")
     created: datetime | None = leaf(
-        "When Clever made the record. Not to be relied on for syncing.", lambda user: read_timestamp(user.created)
+        "When Clever made the record. Not to be relied on for syncing.",
+        lambda user: read_timestamp(user.created),
+        group=Group.DETAILS,
+        held="created",
     )
     last_modified: datetime | None = leaf(
         "When Clever last changed the record. Not to be relied on for syncing.",
         lambda user: read_timestamp(user.last_modified),
+        group=Group.DETAILS,
+        held="last_modified",
     )
-    lms_status: LmsStatus | None = leaf("Whether the person is matched in the district's LMS.")
-    roles: list[Role] = leaf("Every role the person holds.", _roles_held)
-    student: Student | None = leaf("What the person is as a student.", lambda user: user.roles.student)
-    teacher: Teacher | None = leaf("What the person is as a teacher.", lambda user: user.roles.teacher)
-    staff: Staff | None = leaf("What the person is as school staff.", lambda user: user.roles.staff)
+    lms_status: LmsStatus | None = leaf("Whether the person is matched in the district's LMS.", group=Group.DETAILS)
+    roles: list[Role] = leaf("Every role the person holds.", roles_held)
+    student: Student | None = _facet("student", "What the person is as a student.")
+    teacher: Teacher | None = _facet("teacher", "What the person is as a teacher.")
+    staff: Staff | None = _facet("staff", "What the person is as school staff.")
     district_admin: DistrictAdmin | None = leaf(
-        "What the person is as a district admin.", lambda user: user.roles.district_admin
+        "What the person is as a district admin.",
+        lambda user: user.roles.district_admin,
+        group=Group.DETAILS,
+        held="roles.district_admin",
     )
-    contact: Contact | None = leaf("What the person is as a contact of students.", lambda user: user.roles.contact)
+    contact: Contact | None = leaf(
+        "What the person is as a contact of students.",
+        lambda user: user.roles.contact,
+        group=Group.DETAILS,
+        held="roles.contact",
+    )
 
     district: ADistrict | None = reference("The person's district.", catalogue.DISTRICTS, lambda user: user.district)
     schools: Schools | None = connection(

@@ -4,23 +4,25 @@ import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+from msgspec import UNSET
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from gateway.access.executor import Access
 from gateway.access.source import Source
 from gateway.access.trace import Trace
 from gateway.clever.allowance import Allowance, out_of_time
+from gateway.engine.accounts import account_of
 from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused
 from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
 from gateway.engine.writing import CHUNK
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
-from gateway.identity import Caller, Tenant
-from gateway.loaders import Loaders
+from gateway.identity import EXPLAIN as MAY_EXPLAIN
+from gateway.identity import REFRESH, Caller, Tenant
+from gateway.loaders.handed import Handed
 from gateway.schema.context import Context
-from gateway.web.auth import CHALLENGE, Authenticator, PassThrough, no_token
+from gateway.web.auth import Authenticator, PassThrough
 from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
 from gateway.web.negotiation import GRAPHQL_JSON, JSON, choose_media_type
@@ -31,6 +33,7 @@ from gateway.web.parsing import (
     request_from_body,
     request_from_query_string,
 )
+from gateway.web.reach import Reach, reach_of
 
 # Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
 # that within this time is cut off whole.
@@ -41,8 +44,9 @@ EXPLAIN = "x-clever-explain"
 
 @dataclass(frozen=True, slots=True)
 class EndpointLimits:
-    """What one request may take: seconds, calls to Clever, rows, bytes of its body; what needs no token; and whether
-    it may ask what was done upstream.
+    """What one request may take: seconds, calls to Clever, rows, bytes of its body; what needs no token; whether it
+    may ask what was done upstream; and whether students see their classmates' names. `audited`: an account is kept of
+    what it was given.
     """
 
     deadline_s: float
@@ -51,6 +55,8 @@ class EndpointLimits:
     body_bytes: int
     public_introspection: bool
     explain: bool = False
+    classmates: bool = False
+    audited: bool = False
 
 
 class GraphQLEndpoint:
@@ -94,12 +100,12 @@ class GraphQLEndpoint:
                 more["allow"] = "GET, POST"
         except Unauthenticated as error:
             status, body = 401, refusal([error], error.code)
-            more["www-authenticate"] = CHALLENGE
+            more["www-authenticate"] = self._authenticator.challenge
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is masked and carries the usual headers
             self._on_internal(error)
             status, body = 500, refusal([error], INTERNAL)
         name_request(body, facts.request_id)
-        facts.error_codes = body.codes
+        facts.error_codes, facts.answered = body.codes, body.data is not UNSET
         await _send(send, status, media_type or JSON, body, more)
 
     async def _answer(
@@ -115,7 +121,7 @@ class GraphQLEndpoint:
 
         Raises RequestRefused, Unauthenticated and ClientGone.
         """
-        caller = await self._authenticator.caller(headers)
+        caller = facts.caller = await self._authenticator.caller(headers)
         allowance = Allowance(self._limits.deadline_s, self._limits.calls, self._limits.rows)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
@@ -124,22 +130,26 @@ class GraphQLEndpoint:
             problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
         if caller is None and not self._limits.public_introspection:
-            raise no_token()
+            raise self._authenticator.nobody()
         asking = _Asking(caller, allowance, headers, more, facts, by_get=scope["method"] == "GET")
         try:
-            if (again := await self._again(asking, sent)) is not None:
+            if (again := await self._again(asking, asking.name(sent))) is not None:
                 return again
             asked = request_from_query_string(sent) if asking.by_get else request_from_body(sent)
             request = self._persisted.request(asked)
             name = canonical(request.query, request.operation_name, request.variables)
-            if (again := await self._again(asking, name)) is not None:
+            if (again := await self._again(asking, asking.name(name))) is not None:
                 return again
+            if self._limits.audited:
+                facts.account = account_of(request.query, self._persisted.trusted_name(request.query))
             prepared = self._engine.prepare(request)
             facts.operation = prepared.operation.named
+            if facts.account:
+                facts.account.operation = prepared.operation.node.operation.value
             self._persisted.register(asked)
             if caller is None and not prepared.only_introspects:
-                raise no_token()
-            return await self._execute(prepared, asking, (sent, name))
+                raise self._authenticator.nobody()
+            return await self._execute(prepared, asking, (asking.name(sent), asking.name(name)))
         except Refused as refused:
             return (400 if media_type == GRAPHQL_JSON else 200), refused.body
         finally:
@@ -157,13 +167,14 @@ class GraphQLEndpoint:
         check_content_type(headers)
         return await read_body(receive, headers, self._limits.body_bytes)
 
-    def _explains(self, headers: Headers) -> bool:
-        return self._limits.explain and headers.get(EXPLAIN, "").strip().lower() == "plan"
+    def _explains(self, asking: "_Asking") -> bool:
+        asked = asking.headers.get(EXPLAIN, "").strip().lower() == "plan"
+        return asked and self._limits.explain and asking.may(MAY_EXPLAIN)
 
     async def _again(self, asking: "_Asking", name: Hashable) -> tuple[int, Answer] | None:
         """Give an answer again, if it is kept and the token may still read it."""
         source, tenant = self._source(), asking.tenant
-        if tenant is None or self._explains(asking.headers) or _wants_newer(asking.headers):
+        if tenant is None or self._explains(asking) or _wants_newer(asking):
             return None
         kept = self._responses.find(tenant, name, source.roster(tenant), source.clock())
         if kept is None:
@@ -177,40 +188,56 @@ class GraphQLEndpoint:
             # The token is shown less than before: the check has just forgotten what the answer was made from.
             return None
         asking.facts.operation, asking.facts.kept = kept.named, True
+        asking.facts.account = kept.account
         cost = {
             "calls": asking.allowance.used,
             "cached": len(kept.evidence.entries),
             "remaining": source.client.calls_left(tenant),
         }
-        return asking.tagged(kept, Answer(kept.data, extensions={"clever": {"cost": cost}}))
+        answer = Answer(kept.data)
+        if asking.caller and MAY_EXPLAIN in asking.caller.permissions:
+            answer.extensions = {"clever": {"cost": cost}}
+        return asking.tagged(kept, answer)
 
     async def _execute(self, prepared: Prepared, asking: "_Asking", names: tuple[Hashable, ...]) -> tuple[int, Answer]:
-        source, tenant, allowance = self._source(), asking.tenant, asking.allowance
-        trace = self._trace(self._explains(asking.headers))
-        refresh = _wants_newer(asking.headers)
-        access = Access(source, tenant, allowance, refresh=refresh, trace=trace) if tenant else None
+        if asking.caller is None:
+            return await self._run(prepared, asking, None, names)
+        trace = self._trace(self._explains(asking))
+        reach = await reach_of(
+            self._source(),
+            asking.caller,
+            asking.allowance,
+            trace,
+            refresh=_wants_newer(asking),
+            classmates=self._limits.classmates,
+            handed=Handed() if asking.facts.account else None,
+        )
         try:
-            return await self._run(prepared, asking, access, names)
+            return await self._run(prepared, asking, reach, names)
         finally:
-            if access is not None:
-                access.close()
+            reach.access.close()
 
     async def _run(
-        self, prepared: Prepared, asking: "_Asking", access: Access | None, names: tuple[Hashable, ...]
+        self, prepared: Prepared, asking: "_Asking", reach: Reach | None, names: tuple[Hashable, ...]
     ) -> tuple[int, Answer]:
-        context = Context(self._source().client.version, Loaders(access) if access else None, asking.allowance)
+        account = asking.facts.account
+        context = Context(self._source().client.version, reach.loaders if reach else None, asking.allowance)
         try:
             async with asyncio.timeout(asking.allowance.seconds_left + _GRACE_S):
                 answer = await self._engine.execute(prepared, context)
         except TimeoutError:
             error = out_of_time()
             return 504, refusal([error], error.code)
-        if access is None or not access.used:
+        if account and reach and reach.handed:
+            account.records = reach.handed.counts()
+        if reach is None or not reach.access.used:
             return 200, answer
-        answer.extensions = {"clever": access.report()}
+        access = reach.access
+        if report := reach.report():
+            answer.extensions = {"clever": report}
         evidence = None if answer.errors or access.trace.on else access.evidence()
         named = prepared.operation.named
-        kept = self._responses.keep(access.tenant, names, answer, evidence, named) if evidence else None
+        kept = self._responses.keep(access.tenant, names, answer, evidence, account, named) if evidence else None
         return asking.tagged(kept, answer) if kept else (200, answer)
 
 
@@ -230,6 +257,14 @@ class _Asking:
         """Return the caller's tenant."""
         return self.caller.tenant if self.caller else None
 
+    def name(self, request: Hashable) -> Hashable:
+        """Return what names a request among those of its tenant: nobody is given what another viewer was."""
+        return (self.caller.viewer, request) if self.caller and self.caller.viewer else request
+
+    def may(self, permission: str) -> bool:
+        """Say whether the caller may have a permission: of a person the roster tells, once it has been read."""
+        return self.caller is not None and (self.caller.viewer is not None or permission in self.caller.permissions)
+
     def tagged(self, kept: Kept, answer: Answer) -> tuple[int, Answer]:
         """Return status and body of an answer that may be asked for again: a GET may ask whether it has changed.
 
@@ -243,8 +278,8 @@ class _Asking:
         return (304 if f'"{kept.tag}"' in given else 200), answer
 
 
-def _wants_newer(headers: Headers) -> bool:
-    return "no-cache" in headers.get("cache-control", "").lower()
+def _wants_newer(asking: _Asking) -> bool:
+    return "no-cache" in asking.headers.get("cache-control", "").lower() and asking.may(REFRESH)
 
 
 def name_request(body: Answer, request_id: str) -> None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
+from gateway.engine.accounts import Account
 from gateway.engine.operations import Named
+from gateway.identity import Caller
 
 _KEY = "gateway.facts"
 
@@ -18,6 +20,7 @@ class RequestFacts:
     """The request's id, what it cost and which error codes it got; filled in along the way.
 
     `operation`: what was asked, as soon as that is known; `kept`: an earlier answer was given again.
+    For the audit log also who asked, what was asked and handed out, and whether there was an answer with data.
     """
 
     request_id: str = ""
@@ -25,6 +28,9 @@ class RequestFacts:
     error_codes: list[str] = field(default_factory=list)
     operation: Named | None = None
     kept: bool = False
+    caller: Caller | None = None
+    account: Account | None = None
+    answered: bool = False
 
 
 def facts_of(scope: Scope) -> RequestFacts:

@@ -10,10 +10,11 @@ import html
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -75,6 +76,7 @@ _CDN_OWN_FILES = (
     "fetcher.js",
     "ide.js",
     "page.css",
+    "person-bar.js",
     "plans.js",
     "token-bar.js",
     "waterfall.js",
@@ -88,7 +90,13 @@ def bundle_available() -> bool:
 
 
 def graphiql_routes(
-    *, endpoint: str = "/graphql", demo_token: str | None = None, explain: bool = False, path: str = "/graphiql"
+    *,
+    endpoint: str = "/graphql",
+    demo_token: str | None = None,
+    explain: bool = False,
+    sign_in: bool = False,
+    path: str = "/graphiql",
+    on_page: Callable[[Request, Response], None] = lambda _request, _page: None,
 ) -> list[BaseRoute]:
     """Make the routes of the GraphiQL page and its files.
 
@@ -96,7 +104,9 @@ def graphiql_routes(
         endpoint: where the page sends operations: a path of this same application.
         demo_token: the token the page starts with. Every visitor can read it.
         explain: whether the endpoint tells its plans; only then does the page ask for them.
+        sign_in: whether people sign in, rather than paste a token.
         path: where the page lives.
+        on_page: hears of each page before it is sent, and may add to its headers.
     """
     bundled = bundle_available()
     template = ((_BUNDLE if bundled else _SOURCES) / "index.html").read_text(encoding="utf-8")
@@ -112,7 +122,12 @@ def graphiql_routes(
         content = _with_meta(content, "graphql-endpoint", f"{root}{endpoint}")
         content = _with_meta(content, "demo-token", demo_token or "")
         content = _with_meta(content, "explain", "on" if explain else "")
-        return HTMLResponse(content, headers=_page_headers(nonce))
+        back = urlencode({"next": f"{root}{path}"})
+        content = _with_meta(content, "sign-in", f"{root}/login?{back}" if sign_in else "")
+        content = _with_meta(content, "sign-out", f"{root}/logout?{back}" if sign_in else "")
+        answer = HTMLResponse(content, headers=_page_headers(nonce, forms=sign_in))
+        on_page(request, answer)
+        return answer
 
     async def asset(request: Request) -> Response:
         found = assets.get(request.path_params["name"])
@@ -135,7 +150,7 @@ def _with_meta(page: str, name: str, value: str) -> str:
     return before + found + html.escape(value) + after[after.index('"') :]
 
 
-def _page_headers(nonce: str | None) -> dict[str, str]:
+def _page_headers(nonce: str | None, *, forms: bool) -> dict[str, str]:
     cdn = "" if nonce is None else f" {_CDN}"
     policy = {
         "default-src": "'none'",
@@ -148,7 +163,7 @@ def _page_headers(nonce: str | None) -> dict[str, str]:
         "worker-src": "'self'" if nonce is None else f"blob: {_CDN}",
         "connect-src": "'self'",
         "base-uri": "'none'",
-        "form-action": "'none'",
+        "form-action": "'self'" if forms else "'none'",
         "frame-ancestors": "'none'",
     }
     return {

@@ -4,7 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +22,7 @@ class RequestDone:
 
     `route` is one of ours or `other`: paths of strangers are not repeated. `status` is 0 where the caller went away
     before there was an answer. `operation` is None where none was run, `kept` says that an earlier answer was given
-    again.
+    again, `facts` are those that it was made from.
     """
 
     request_id: str
@@ -32,6 +32,7 @@ class RequestDone:
     seconds: float
     upstream_calls: int
     error_codes: tuple[str, ...]
+    facts: RequestFacts = field(default_factory=RequestFacts)
     operation: Named | None = None
     kept: bool = False
 
@@ -99,6 +100,7 @@ class AccessLog:
             seconds,
             facts.upstream_calls,
             tuple(dict.fromkeys(facts.error_codes)),
+            facts,
             facts.operation,
             facts.kept,
         )

@@ -126,6 +126,16 @@ def test_tenants_have_windows_of_their_own() -> None:
     simulate(scene)
 
 
+def test_a_token_that_takes_anothers_place_has_a_window_of_its_own() -> None:
+    async def scene() -> None:
+        places, old, new = budget(2), Tenant("old", "a district"), Tenant("new", "a district")
+        assert await calls(places, Allowance(90, 9), 2, tenant=old) == [0, 0]
+        assert (places.left(old), places.left(new)) == (0, 2)
+        assert await calls(places, Allowance(90, 9), 2, tenant=new) == [0, 0]
+
+    simulate(scene)
+
+
 # Whose turn
 
 

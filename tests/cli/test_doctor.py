@@ -2,8 +2,11 @@
 
 import pytest
 
+from gateway.sandbox import DistrictInfo
 from tests.cli.conftest import Invoke
 from tests.conftest import TOKEN, Joins, Upstream
+from tests.servers import running
+from tests.web.issuer import KeySet
 
 AMISS = "clever-gateway: something is amiss; see above.\n"
 
@@ -70,3 +73,70 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
     assert invoke("doctor", "--clever-url", upstream.origin, "--token", TOKEN, "--seconds", "5").status == 0
+
+
+class TestTokensThatTheGatewayHolds:
+    @pytest.fixture
+    def held(self, monkeypatch: pytest.MonkeyPatch, upstream: Upstream) -> pytest.MonkeyPatch:
+        variables = {
+            "AUTH": "viewer",
+            "CLEVER_URL": upstream.origin,
+            "CLEVER_CLIENT_ID": "sandbox-client",
+            "CLEVER_CLIENT_SECRET": "sandbox-secret",
+        }
+        for name, value in variables.items():
+            monkeypatch.setenv(f"GATEWAY_{name}", value)
+        return monkeypatch
+
+    def test_are_each_tried(self, invoke: Invoke, held: pytest.MonkeyPatch, upstream: Upstream) -> None:
+        said = invoke("doctor")
+
+        assert (said.status, said.err) == (0, "")
+        lines = said.out.splitlines()
+        assert lines[0] == "ok      There are tokens of 3 districts."
+        shown = [line for line in lines if "shows the district" in line]
+        assert (
+            sorted(info.id in shown[at] for at, info in enumerate(sorted(upstream.app.describe(), key=id_of)))
+            == [True] * 3
+        )
+        assert "TEST_TOKEN" not in said.out
+
+    def test_that_cannot_be_listed_are_told(self, invoke: Invoke, held: pytest.MonkeyPatch) -> None:
+        held.setenv("GATEWAY_CLEVER_CLIENT_SECRET", "MARKED")
+        said = invoke("doctor")
+
+        assert (said.status, said.err) == (1, AMISS)
+        assert "Check GATEWAY_CLEVER_CLIENT_ID and GATEWAY_CLEVER_CLIENT_SECRET" in said.out
+        assert "MARKED" not in said.out
+
+    def test_and_so_are_keys_of_jwts(self, invoke: Invoke, held: pytest.MonkeyPatch) -> None:
+        held.setenv("GATEWAY_JWT_ISSUER", "https://login.example.org/")
+        held.setenv("GATEWAY_JWT_AUDIENCE", "graphql")
+        with running(KeySet()) as origin:
+            held.setenv("GATEWAY_JWT_JWKS_URL", f"{origin}/keys")
+            fine = invoke("doctor")
+        amiss = invoke("doctor")
+
+        assert (fine.status, fine.out.splitlines()[-1]) == (
+            0,
+            "ok      GATEWAY_JWT_JWKS_URL has 4 keys that can be used.",
+        )
+        assert "NOT OK  The keys of JWTs cannot be read" in amiss.out
+
+
+def id_of(info: DistrictInfo) -> str:
+    return info.id
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serve_says_what_a_setting_names_in_vain_and_ends(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    monkeypatch.setenv("GATEWAY_AUTH", "viewer")
+    monkeypatch.setenv("GATEWAY_DISTRICT_TOKENS", "58da8a43cc70ab00017a1a87=MARKED")
+    assert "needs a way in" in invoke("serve", "--port", "0").err
+    monkeypatch.setenv("GATEWAY_API_KEYS_FILE", "/nowhere/keys.json")
+    said = invoke("serve", "--port", "0", "--workers", workers)
+
+    assert said.status == 2
+    assert said.err == "clever-gateway: GATEWAY_API_KEYS_FILE: the file cannot be read (No such file or directory).\n"

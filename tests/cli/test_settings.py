@@ -104,3 +104,56 @@ def test_an_unknown_variable_is_told_with_the_likeliest_one_meant(monkeypatch: p
         "GATEWAY_XYZZY": None,
         "gateway_prot": "GATEWAY_PORT",
     }
+
+
+class TestSigningIn:
+    PEOPLE: dict[str, Any] = {"auth": "viewer", "clever_client_id": "app", "clever_client_secret": "secret"}
+
+    @pytest.mark.parametrize(
+        ("settings", "origin"),
+        [
+            ({"clever_url": "https://api.clever.com"}, "https://clever.com"),
+            ({"clever_url": "http://127.0.0.1:8100"}, "http://127.0.0.1:8100"),
+            ({"clever_url": "https://notclever.com"}, "https://notclever.com"),
+            ({"clever_oauth_url": "https://login.example/"}, "https://login.example"),
+        ],
+        ids=str,
+    )
+    def test_clever_signs_people_in_where_its_api_is_clevers(self, settings: Any, origin: str) -> None:
+        assert Settings(**settings).oauth_origin == origin
+
+    @pytest.mark.parametrize(
+        ("settings", "origin"),
+        [
+            ({}, "http://127.0.0.1:8000"),
+            ({"host": "::1", "port": 9}, "http://[::1]:9"),
+            ({"host": "0.0.0.0"}, None),
+            ({"port": 0}, None),
+            ({"host": "0.0.0.0", "public_url": "https://gateway.example/"}, "https://gateway.example"),
+        ],
+        ids=str,
+    )
+    def test_browsers_are_on_loopback_unless_it_is_said_where(self, settings: Any, origin: str | None) -> None:
+        assert Settings(**settings).origin == origin
+
+    @pytest.mark.parametrize("part", ["clever_client_id", "clever_client_secret"])
+    def test_an_id_goes_with_a_secret(self, part: str) -> None:
+        with pytest.raises(ValidationError, match="must be set together with GATEWAY_CLEVER_CLIENT_ID"):
+            Settings(**{part: "x"})  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("secret", ["MARKED", ",", f"{'x' * 32},MARKED"])
+    def test_a_short_secret_is_refused_and_not_repeated(self, secret: str) -> None:
+        with pytest.raises(ValidationError, match="at least 32 characters") as raised:
+            Settings(session_secret=secret)
+        assert "MARKED" not in str(raised.value)
+
+    def test_several_workers_need_a_secret_in_common(self) -> None:
+        with pytest.raises(ValidationError, match="each must know the others' sessions"):
+            Settings(**self.PEOPLE, workers=2)
+        assert Settings(**self.PEOPLE, workers=2, session_secret="x" * 32).workers == 2
+        assert Settings(workers=2).session_secret is None
+
+    def test_no_secret_is_shown(self) -> None:
+        settings = Settings(**{**self.PEOPLE, "clever_client_secret": "MARKED"}, session_secret="MARKED" * 6)
+
+        assert "MARKED" not in repr(settings)

@@ -44,6 +44,9 @@ OWNERS = {
     "opentelemetry": {"observability"},
     "structlog": {"observability"},
     "faker": {"sandbox"},
+    "authlib": {"clever"},
+    "joserfc": {"web"},
+    "cryptography": {"web"},
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "node_modules" not in path.parts)

@@ -11,6 +11,7 @@ import pytest
 from graphql import DirectiveLocation, parse, validate
 
 from gateway.app import create_app
+from gateway.policy import POLICY, Group
 from gateway.sandbox import create_app as create_sandbox
 from gateway.schema.build import build_schema
 from gateway.settings import Settings, variable
@@ -41,6 +42,33 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
     held = [line for line in README.splitlines() if line.startswith("| `GATEWAY_")]
 
     assert held == setting_rows(), "the rows must be:\n" + "\n".join(setting_rows())
+
+
+def policy_rows() -> list[str]:
+    """Return the rows of README's two tables of who sees what."""
+    seen = {
+        role: "the whole district" if rules.everything else "; ".join(rules.circles) for role, rules in POLICY.items()
+    }
+    granted = {
+        group: "; ".join(
+            f"{role}: "
+            + ("everyone" if rules.everything else ", ".join(one for one, of in rules.circles.items() if group in of))
+            for role, rules in POLICY.items()
+            if rules.everything or any(group in of for of in rules.circles.values())
+        )
+        for group in Group
+        if group is not Group.DETAILS
+    }
+    return [
+        *(f"| `{role}` | {what} |" for role, what in seen.items()),
+        *(f"| `{group}` | {whom} |" for group, whom in granted.items()),
+    ]
+
+
+def test_the_tables_of_who_sees_what_are_the_policy() -> None:
+    for row in policy_rows():
+        assert row in README, "the rows must be:\n" + "\n".join(policy_rows())
+    assert README.count("\n| `read:") == 0
 
 
 def codes_in_the_source() -> set[str]:

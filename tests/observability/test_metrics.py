@@ -83,7 +83,9 @@ class TestRequests:
     def test_however_many_names_a_manifest_has_labels_are_bounded(self) -> None:
         metrics = Metrics()
         for number in range(2 * MOST_OPERATIONS):
-            done = RequestDone("id", "POST", "/graphql", 200, 0.1, 0, (), Named(f"Operation{number}", "0" * 8))
+            done = RequestDone(
+                "id", "POST", "/graphql", 200, 0.1, 0, (), operation=Named(f"Operation{number}", "0" * 8)
+            )
             metrics.on_request(done)
         found = samples(metrics.render().decode())
         names = {
@@ -242,7 +244,7 @@ def test_every_metric_says_what_it_is_and_names_its_unit() -> None:
 
 def test_a_request_and_a_call_cost_microseconds_to_count() -> None:
     metrics = Metrics()
-    done = RequestDone("id", "POST", "/graphql", 200, 0.0004, 0, (), Named("Rosters", "0" * 8), True)
+    done = RequestDone("id", "POST", "/graphql", 200, 0.0004, 0, (), operation=Named("Rosters", "0" * 8), kept=True)
     call = CallSent("/users", 200, 0.1, 100, 1, "scan")
 
     def count() -> None:

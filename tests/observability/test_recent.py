@@ -16,7 +16,7 @@ class Clock:
 
 
 def request(named: Named | None, seconds: float = 0.1, *, kept: bool = False, route: str = "/graphql") -> RequestDone:
-    return RequestDone("id", "POST", route, 200, seconds, 0, (), named, kept)
+    return RequestDone("id", "POST", route, 200, seconds, 0, (), operation=named, kept=kept)
 
 
 def call(status: int | None, failure: str = "") -> CallSent:

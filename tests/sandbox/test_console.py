@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.sandbox import PRESETS, create_app
+from tests.servers import running
 
 from .conftest import Served, app_of
+from .oracle import Oracle
 
 
 @pytest.fixture
@@ -92,3 +95,44 @@ def test_progress_is_told_in_sentences_and_rises_to_one() -> None:
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)
     assert all(" " in sentence for sentence, _ in heard)
+
+
+def listed(served: Served, district: str) -> list[tuple[str, str]]:
+    """Return when each token of a district was made, and the token, the newest last."""
+    response = served.client.get(f"/oauth/tokens?district={district}", auth=("sandbox-client", "sandbox-secret"))
+    return sorted((row["created"], row["access_token"]) for row in response.json()["data"])
+
+
+class TestTokensThatChange:
+    @pytest.fixture
+    def apart(self) -> Iterator[Served]:
+        app = create_app("tiny", districts=2, rate_limit=None)
+        with running(app) as origin, httpx.Client(base_url=origin) as client:
+            yield Served(app, origin, client, Oracle(app.records("TEST_TOKEN")))
+
+    def change(self, served: Served, action: str, **more: str) -> httpx.Response:
+        district = served.app.describe()[1].id
+        return served.client.post(f"/__sandbox/{action}", params={"district": district, **more})
+
+    def test_a_rotated_token_is_refused_and_the_new_one_is_listed_and_reads_the_same(self, apart: Served) -> None:
+        district = apart.app.describe()[1].id
+        new = self.change(apart, "rotate").json()["token"]
+        assert [token for _, token in listed(apart, district)] == [new]
+        assert apart.get("/v3.1/districts", "TEST_TOKEN_2").status_code == 401
+        assert apart.ids("/v3.1/districts", new) == [district]
+        assert apart.ids("/v3.1/districts") == [apart.app.describe()[0].id]
+
+    def test_a_token_that_is_kept_beside_the_new_one_is_the_older_of_two(self, apart: Served) -> None:
+        district = apart.app.describe()[1].id
+        new = [self.change(apart, "rotate", keep="true").json()["token"] for _ in range(2)]
+        assert [token for _, token in listed(apart, district)] == ["TEST_TOKEN_2", *new]
+        assert apart.ids("/v3.1/districts", "TEST_TOKEN_2") == apart.ids("/v3.1/districts", new[-1]) == [district]
+
+    def test_a_district_goes_and_comes_back(self, apart: Served) -> None:
+        district = apart.app.describe()[1].id
+        assert self.change(apart, "disconnect").json() == {"tokens": ["TEST_TOKEN_2"]}
+        assert listed(apart, district) == []
+        assert apart.get("/v3.1/districts", "TEST_TOKEN_2").status_code == 401
+        assert self.change(apart, "disconnect").status_code == self.change(apart, "rotate").status_code == 404
+        assert self.change(apart, "connect").json() == {"tokens": ["TEST_TOKEN_2"]}
+        assert apart.ids("/v3.1/districts", "TEST_TOKEN_2") == [district]

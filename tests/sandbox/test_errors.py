@@ -58,7 +58,7 @@ def raw(served: Served, method: str, target: str, **headers: str) -> tuple[int, 
         "/users",
         "/",
         "/__sandbox/nothing",
-        "/oauth/authorize",
+        "/oauth/revoke",
     ],
 )
 def test_a_route_that_is_not_there_is_express_s_html_404(served: Served, path: str) -> None:

@@ -24,7 +24,8 @@ EXAMPLES = sorted((SOURCES / "src" / "examples").glob("*.graphql"))
 SCRIPT = b"console.log('bundled');" * 100
 INDEX = (
     '<!doctype html><html><head><meta name="graphql-endpoint" content="/graphql">'
-    '<meta name="demo-token" content=""><meta name="explain" content=""><script type="module" src="./assets/index-abc123.js"></script>'
+    '<meta name="demo-token" content=""><meta name="explain" content=""><meta name="sign-in" content="">'
+    '<meta name="sign-out" content=""><script type="module" src="./assets/index-abc123.js"></script>'
     '<link rel="stylesheet" href="./assets/style-def456.css"></head><body></body></html>'
 )
 
@@ -114,6 +115,16 @@ class TestWithABundle:
     async def test_the_page_knows_whether_plans_are_told(self, explain: bool, content: str) -> None:
         page = (await client_of(explain=explain).get("/graphiql")).text
         assert meta_of(page, "explain") == content
+
+    async def test_the_page_knows_where_people_sign_in_and_out(self) -> None:
+        tokens = await client_of(demo_token="TEST_TOKEN").get("/graphiql")
+        people = await client_to(Starlette(routes=graphiql_routes(sign_in=True))).get("/graphiql")
+
+        assert (meta_of(tokens.text, "sign-in"), meta_of(tokens.text, "sign-out")) == ("", "")
+        assert meta_of(people.text, "sign-in") == "/login?next=%2Fgraphiql"
+        assert meta_of(people.text, "sign-out") == "/logout?next=%2Fgraphiql"
+        assert policy_of(tokens.headers["content-security-policy"])["form-action"] == ["'none'"]
+        assert policy_of(people.headers["content-security-policy"])["form-action"] == ["'self'"]
 
     async def test_the_policy_allows_this_origin_alone_and_no_inline_script(self) -> None:
         answer = await client_of().get("/graphiql")

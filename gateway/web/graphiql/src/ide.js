@@ -1,10 +1,11 @@
-// GraphiQL under the token bar. Everything it needs to know about the server is in the page's <meta> tags.
+// GraphiQL under the bar. Everything it needs to know about the server is in the page's <meta> tags.
 import './workers.js';
 import { GraphiQL } from 'graphiql';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import { explorer } from './explorer.js';
 import { createFetcher } from './fetcher.js';
+import { createPersonBar } from './person-bar.js';
 import { createPlans } from './plans.js';
 import { createTokenBar } from './token-bar.js';
 import { Waterfall } from './waterfall.js';
@@ -17,12 +18,15 @@ export function start(examples) {
   const plans = createPlans(explainToggle());
   let schemaLoaded = false;
 
-  const bar = createTokenBar({
-    initial: setting('demo-token'),
-    onChange() {
-      if (!schemaLoaded) render();
-    },
-  });
+  const signIn = setting('sign-in');
+  const bar = signIn
+    ? createPersonBar({ endpoint, signIn, signOut: setting('sign-out') })
+    : createTokenBar({
+        initial: setting('demo-token'),
+        onChange() {
+          if (!schemaLoaded) render();
+        },
+      });
 
   const options = {
     // No history: it would keep the Headers editor, and so a token, in the browser's storage.
