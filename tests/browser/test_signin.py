@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
-from gateway.schema.build import build_schema
 from tests.browser.test_graphiql import HERE, Visit, opened, pytestmark  # noqa: F401 - the marks hold here, too
 from tests.conftest import Upstream
-from tests.signin.conftest import people_origin, student, teacher  # noqa: F401 - fixtures
+from tests.signin.conftest import people_origin, teacher  # noqa: F401 - fixtures
+from tests.visibility.conftest import people_of
+from tests.visibility.oracle import Visible
 
 DISTRICT = "{ district { cleverId } }"
+PEOPLE = "{ users(first: 10000) { nodes { cleverId } } }"
+SECTIONS = "{ sections(first: 1000) { totalCount nodes { cleverId students(first: 1000) { nodes { cleverId } } } } }"
 
 
 @pytest.fixture
@@ -23,9 +26,6 @@ async def visit(people_origin: str) -> AsyncIterator[Visit]:  # noqa: F811
 
 def named(upstream: Upstream, user_id: str) -> str:
     """Return what the bar says of a person who is signed in."""
-    query = build_schema()._schema.query_type
-    if query is None or "viewer" not in query.fields:
-        return "Signed in"
     user = upstream.oracle().users[user_id]
     return f"{user['name']['first']} {user['name']['last']}"
 
@@ -62,18 +62,23 @@ async def asked(visit: Visit, document: str) -> Any:
     )
 
 
-async def test_a_person_signs_in_and_out_and_another_comes(
-    visit: Visit,
-    upstream: Upstream,
-    teacher: str,  # noqa: F811
-    student: str,  # noqa: F811
-) -> None:
+async def test_a_person_signs_in_and_out_and_another_sees_less(visit: Visit, upstream: Upstream) -> None:
+    people = people_of(upstream.oracle())
     assert not await visit.page.is_visible("#token")
     assert await visit.page.inner_text("#token-note") == "Sign in to read data"
 
-    for person in (teacher, student):
+    everybody: list[int] = []
+    for person in (people["teacher"], people["student"]):
         await sign_in(visit, upstream, person)
         assert (await asked(visit, DISTRICT))["data"] == {"district": {"cleverId": upstream.app.describe()[0].id}}
+        sections = (await asked(visit, SECTIONS))["data"]["sections"]
+        seen = Visible(upstream, person)
+        assert [one["cleverId"] for one in sections["nodes"]] == sorted(seen.sections) != []
+        assert sections["totalCount"] == len(seen.sections)
+        for one in sections["nodes"]:
+            wanted = seen.section_users(one["cleverId"], "student")
+            assert [row["cleverId"] for row in one["students"]["nodes"]] == wanted
+        everybody.append(len((await asked(visit, PEOPLE))["data"]["users"]["nodes"]))
         cookies = {cookie["name"]: cookie for cookie in await visit.page.context.cookies()}
         assert cookies["clever_session"]["httpOnly"] is True
         assert "clever_sign_in" not in cookies
@@ -83,6 +88,8 @@ async def test_a_person_signs_in_and_out_and_another_comes(
         (error,) = (await asked(visit, DISTRICT))["errors"]
         assert error["extensions"]["code"] == "UNAUTHENTICATED"
 
+    of_teacher, of_student = everybody
+    assert 1 < of_student < of_teacher < len(upstream.oracle().users)
     assert [url for url in visit.requests if not HERE.match(url)] == []
     # A browser says so of each 401.
     assert [complaint for complaint in visit.complaints if "401" not in complaint] == []

@@ -79,10 +79,18 @@ def refused(http: httpx.Client, token: str) -> str:
 
 class TestGood:
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
-    def test_tokens_read_the_district_that_they_name(self, http: httpx.Client, district: str, algorithm: str) -> None:
+    def test_tokens_read_the_district_that_they_name(
+        self, http: httpx.Client, upstream: Upstream, district: str, algorithm: str
+    ) -> None:
+        person = next(iter(upstream.app.records("TEST_TOKEN_2")["users"]))
         for _ in range(2):
-            response = ask(http, signed(claims_of(USER, district), algorithm))
+            response = ask(http, signed(claims_of(person, district), algorithm))
             assert response.json()["data"] == {"district": {"cleverId": district}}
+
+    def test_somebody_whom_the_roster_does_not_know_reads_nothing(self, http: httpx.Client, district: str) -> None:
+        response = ask(http, signed(claims_of(USER, district)))
+        assert response.status_code == 200
+        assert response.json()["data"] == {"district": None}
 
     @pytest.mark.parametrize(
         "more",
