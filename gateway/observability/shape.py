@@ -28,7 +28,7 @@ def formatter(*, as_json: bool, colors: bool = False) -> logging.Formatter:
     ]
     renderer: Processor = _in_order if as_json else structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time")
     return ProcessorFormatter(
-        foreign_pre_chain=shared,
+        foreign_pre_chain=[*shared, _add_fields],
         processors=[ProcessorFormatter.remove_processors_meta, _without_traceback, renderer],
     )
 
@@ -57,6 +57,12 @@ def _add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Say which request a line is about, where it is about one."""
     if request_id := current_request_id.get():
         event.setdefault("request_id", request_id)
+    return event
+
+
+def _add_fields(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Add the fields that a record of the standard library brings under `extra`."""
+    event.update(getattr(event["_record"], "fields", {}))
     return event
 
 

@@ -140,3 +140,11 @@ def test_a_line_names_the_request_that_it_is_about(form: Format) -> None:
         current_request_id.reset(before)
 
     assert all("the-request" in line for line in log.text.splitlines())
+
+
+def test_fields_come_with_records_of_the_standard_library_too() -> None:
+    with logged() as log:
+        logging.getLogger("gateway.elsewhere").warning("something", extra={"fields": {"reason": "full"}})
+
+    (line,) = log.lines
+    assert (line["event"], line["reason"]) == ("something", "full")

@@ -182,7 +182,8 @@ class TestStates:
             source = Source(client)
             metrics = Metrics()
             metrics.watch(Watched(lambda: source, Responses(0), 1200))
-            tenants = [Tenant(TOKEN, district=f"{number:024x}") for number in range(MOST_DISTRICTS + 5)]
+            tokens = [*[f"OTHER_{number}" for number in range(MOST_DISTRICTS + 4)], TOKEN]
+            tenants = [Tenant(token, district=f"{number:024x}") for number, token in enumerate(tokens)]
             for tenant in tenants:
                 source.statistics(tenant)
             await client.count(tenants[-1], CountCall(SCHOOLS), Allowance(10, 10))
