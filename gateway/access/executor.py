@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from gateway.access.costs import Cost, pages
 from gateway.access.evidence import Evidence, evidence_of
@@ -129,6 +129,10 @@ class Access:
             unknown = len(kinds - self.reading.view.kinds())
             if unknown > self._allowance.calls_left:
                 raise too_many_calls(unknown, self._allowance.limit)
+
+    def note_decision(self, rows: Resource, decision: Literal["shown", "hidden", "refused"], records: int = 1) -> None:
+        """Note what became of records, or of a whole want where it is refused, that a viewer asked for."""
+        self._source.decisions[rows.name, decision] += records
 
     def close(self) -> None:
         """Let go of what the request has read; nothing is to be asked of it any more."""

@@ -57,6 +57,8 @@ class Source:
         self._refreshing: Counter[Tenant] = Counter()
         # How requests came to what they read, by kind of record and `hit`, `stale` or `miss`.
         self.reads: Counter[tuple[str, str]] = Counter()
+        # What viewers got of what they asked for, by kind of record and `shown`, `hidden` or `refused`.
+        self.decisions: Counter[tuple[str, str]] = Counter()
 
     async def aclose(self) -> None:
         """Stop what is still being read."""

@@ -53,6 +53,7 @@ class States(Collector):
             dict.fromkeys(_UNRECOGNIZED, 0) | unrecognized,
         )
         yield from _cache(source)
+        yield _decisions(source)
         yield from _answers(watched)
         yield from _upstream(source)
         yield from _budget(source, watched.calls if watched else 0)
@@ -84,6 +85,19 @@ def _cache(source: Source | None) -> Iterable[Metric]:
     if shelf:
         evicted.add_metric([], shelf.evicted)
     yield evicted
+
+
+def _decisions(source: Source | None) -> Metric:
+    family = CounterMetricFamily(
+        "gateway_decisions",
+        "Records that viewers asked for and were shown, that were hidden, and lists that were refused.",
+        labels=["kind", "decision"],
+    )
+    # A rate needs the sample before the first event.
+    begun = {("users", decision): 0 for decision in ("shown", "hidden", "refused")}
+    for (kind, decision), count in sorted((begun | source.decisions).items()) if source else ():
+        family.add_metric([kind, decision], count)
+    return family
 
 
 def _answers(watched: Watched | None) -> Iterable[Metric]:

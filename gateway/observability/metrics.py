@@ -54,15 +54,6 @@ class RedisDone:
     bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a policy decided for so many records of one kind, such as `users`."""
-
-    kind: str
-    decision: Literal["shown", "hidden", "refused"]
-    records: int = 1
-
-
 M = TypeVar("M", Counter, Histogram)
 
 
@@ -83,7 +74,7 @@ class _Children(Generic[M]):
 
 
 class Metrics:
-    """The metrics of one gateway; subscribes to requests, operations, calls, Redis and decisions."""
+    """The metrics of one gateway; subscribes to requests, operations, calls and Redis."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -110,7 +101,7 @@ class Metrics:
             )
         )
         self._open_upstream()
-        self._open_redis_and_policy()
+        self._open_redis()
         build = Gauge("gateway_build_info", "The version that runs; always 1.", ("version",), registry=self.registry)
         build.labels(__version__).set(1)
         self._states = States()
@@ -154,10 +145,6 @@ class Metrics:
         if done.bytes:
             self._redis_bytes(done.action).inc(done.bytes)
 
-    def on_decision(self, made: Decision) -> None:
-        """Count the records that a policy decided on."""
-        self._decisions(made.kind, made.decision).inc(made.records)
-
     def watch(self, watched: Watched) -> None:
         """Read these states whenever Prometheus asks."""
         self._states.watched = watched
@@ -186,8 +173,6 @@ class Metrics:
                 self._redis(action, outcome)
         for outcome in sorted(REDIS_READS):
             self._redis_reads(outcome)
-        for decision in ("shown", "hidden", "refused"):
-            self._decisions("users", decision)
 
     def _open_upstream(self) -> None:
         self._calls = _Children(
@@ -208,7 +193,7 @@ class Metrics:
             "gateway_upstream_retries", "Calls sent to Clever that were second tries or later."
         )
 
-    def _open_redis_and_policy(self) -> None:
+    def _open_redis(self) -> None:
         self._redis = _Children(
             self._histogram("gateway_redis_seconds", "Exchanges with Redis.", ("action", "outcome"), _REDIS_S)
         )
@@ -219,9 +204,6 @@ class Metrics:
         )
         self._redis_bytes = _Children(self._counter("gateway_redis_bytes", "Bytes to and from Redis.", ("action",)))
         self._redis_up = Gauge("gateway_redis_up", "Whether Redis can be asked.", registry=self.registry)
-        self._decisions = _Children(
-            self._counter("gateway_decisions", "Records that a policy decided on.", ("kind", "decision"))
-        )
 
     def _counter(self, name: str, about: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, about, labels, registry=self.registry)

@@ -19,7 +19,7 @@ from gateway.engine.operations import Named
 from gateway.engine.responses import Responses
 from gateway.identity import Tenant
 from gateway.observability.gauges import MOST_DISTRICTS, Watched
-from gateway.observability.metrics import MOST_OPERATIONS, Decision, Metrics, RedisDone
+from gateway.observability.metrics import MOST_OPERATIONS, Metrics, RedisDone
 from gateway.settings import Settings
 from gateway.web.middleware import RequestDone
 from tests.conftest import TOKEN, Upstream
@@ -209,7 +209,7 @@ class TestStates:
 
 
 class TestHooks:
-    def test_redis_and_decisions_are_counted(self) -> None:
+    def test_redis_is_counted(self) -> None:
         metrics = Metrics()
         for done in (
             RedisDone("link", "up"),
@@ -218,7 +218,6 @@ class TestHooks:
             RedisDone("calls", "timeout", 0.5),
         ):
             metrics.on_redis(done)
-        metrics.on_decision(Decision("users", "hidden", 12))
         found = samples(metrics.render().decode())
 
         assert value(found, "gateway_redis_up") == 1
@@ -228,8 +227,6 @@ class TestHooks:
         assert value(found, "gateway_redis_bytes_total", action="find") == 512
         metrics.on_redis(RedisDone("link", "down"))
         assert value(samples(metrics.render().decode()), "gateway_redis_up") == 0
-        assert value(found, "gateway_decisions_total", kind="users", decision="hidden") == 12
-        assert value(found, "gateway_decisions_total", kind="users", decision="shown") == 0
 
 
 def test_every_metric_says_what_it_is_and_names_its_unit() -> None:
