@@ -26,6 +26,7 @@ from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
 from gateway.clever.district_tokens import DistrictTokens
 from gateway.clever.outside import Fetch, Unread, WatchedFile
+from gateway.clever.retry import Backoff
 from gateway.clever.signin import App, CleverSignIn
 from gateway.clever.token_sources import FileTokens, FixedTokens, ListedTokens, TokenSource, read_pairs
 from gateway.engine.answers import refusal
@@ -355,6 +356,7 @@ def open_client(
         timeout_s=settings.upstream_timeout,
         concurrency=settings.upstream_concurrency,
         max_bytes=settings.upstream_max_bytes,
+        backoff=Backoff(settings.upstream_tries),
         failures=settings.upstream_failures,
     )
 

@@ -21,7 +21,9 @@ GatewayError
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
+
+E = TypeVar("E", bound=Exception)
 
 INTERNAL = "INTERNAL_SERVER_ERROR"
 INTERNAL_MESSAGE = "Something went wrong inside the gateway. Report the request id to its operators."
@@ -36,6 +38,12 @@ class GatewayError(Exception):
     def extensions(self) -> Mapping[str, Any]:
         """Return what stands under `extensions` of the GraphQL error."""
         return {"code": self.code}
+
+
+def bare(error: E) -> E:
+    """Return an error without where it came from: frames hold what was worked on, and errors are kept for a while."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 class BadUserInput(GatewayError):

@@ -118,7 +118,13 @@ class Settings(BaseSettings):
     )
     classmates: bool = Field(False, description="Whether students see the names of those they study with.")
     upstream_timeout: float = Field(
-        20.0, gt=0, allow_inf_nan=False, description="Seconds that one call to Clever may take."
+        20.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds that one call to Clever may take; half of them may pass without anything coming.",
+    )
+    upstream_tries: int = Field(
+        4, ge=1, description="Times that one call to Clever is made at most, where another try may help."
     )
     upstream_concurrency: int = Field(32, ge=1, description="Calls to Clever under way at once.")
     calls_per_minute: int = Field(1200, ge=1, description="Calls to Clever per token in any minute.")

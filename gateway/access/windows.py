@@ -13,6 +13,7 @@ from gateway.cache.view import View
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import LAST, MAX_LIMIT, ListCall, RecordCall, first_page
 from gateway.clever.catalogue import Resource
+from gateway.clever.checks import Walk
 from gateway.clever.decode import ascending
 from gateway.clever.records import Record
 from gateway.clever.values import is_id
@@ -145,11 +146,13 @@ class _Walk:
         self.pages: list[Entry] = []
         self.found: list[Record] = []
         self.more = False
+        self._walk = Walk()
 
     def take(self, page: Entry, records: Sequence[Record]) -> None:
-        """Take the rows of the page that `call` named."""
+        """Take the rows of the page that `call` named. Raises UpstreamInvalidResponse where there is no end."""
         assert self.call is not None  # noqa: S101 - for the type checker: there is a next page to take
         self.pages.append(page)
+        self._walk.take(self.call, records, page.onward)
         kept = [record for record in records if _belongs(record, self._one)]
         if len(kept) < len(records):
             self._enough = max(self._one.window.limit, 1) + 1

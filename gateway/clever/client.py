@@ -1,42 +1,53 @@
 """CleverClient: one call in, records out. It alone knows HTTP, the version, and where Clever is.
 
-Redirects are never followed and `next` links never leave their list; every wait is inside the caller's allowance.
+Redirects are never followed and `next` links never leave their list; every wait is inside the caller's allowance. An
+answer that cannot be Clever's is asked for again, as one that failed is: both may pass.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
-from typing import Literal, Self
+from typing import Generic, Literal, Self, TypeVar
 
 import httpx
-import msgspec
 
 from gateway import __version__
 from gateway.clever.allowance import Allowance, out_of_time
+from gateway.clever.body import Bodies, TooLarge, read_aside
 from gateway.clever.breaker import FAILURES, Breaker
 from gateway.clever.budget import Budget, Place, WindowBudget
-from gateway.clever.calls import LAST, Call, CountCall, Kind, ListCall, RecordCall
-from gateway.clever.decode import LargePage, Page, decode_count, decode_page, decode_record, not_clever
+from gateway.clever.calls import Call, CountCall, Kind, ListCall, RecordCall
+from gateway.clever.checks import Districts, Walk, check_link, rows_beyond
+from gateway.clever.decode import LargePage, NotClever, Page, decode_count, decode_page, decode_record, not_clever
 from gateway.clever.records import Record
 from gateway.clever.retry import RETRYABLE, Backoff
+from gateway.clever.tally import Tally
 from gateway.clever.transport import open_transport
 from gateway.errors import (
     Unauthenticated,
+    UpstreamError,
     UpstreamInvalidResponse,
     UpstreamRateLimited,
     UpstreamTimeout,
     UpstreamUnavailable,
+    bare,
 )
 from gateway.identity import Tenant
 
 Version = Literal["v3.0", "v3.1"]
+V = TypeVar("V")
 
-# A body of more bytes is read so many records at a time, about 10 ms each.
+# A body of more bytes is read so long at a time.
 _LARGE_BYTES = 500_000
-_SLICE = 1_500
+_SLICE_S = 0.01
+# So many tries has an answer that is too large: most likely the next one is, too, and it costs the most to read.
+_TRIES_OF_TOO_LARGE = 2
+# Rows that a page may hold to count as quick to put together.
+_LARGE_PAGE = 1_000
 
 _HEADERS = (
     (b"accept", b"application/json"),
@@ -65,7 +76,8 @@ class CallSent:
 class ClientLimits:
     """How long one call may take, how many may be under way at once, and how large an answer may be.
 
-    After so many `failures` in a row Clever is left alone for a while.
+    Half of the time may pass without anything coming, but before a large page, which Clever may take long to put
+    together. After so many `failures` in a row Clever is left alone for a while.
     """
 
     timeout_s: float = 20.0
@@ -78,9 +90,18 @@ class ClientLimits:
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
+    # Of a 200 alone.
     body: bytes
+    size: int
     # Seconds that a 429 asks to wait.
     wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome(Generic[V]):
+    answer: _Answer
+    # What a 200 said.
+    value: V | None
 
 
 class CleverClient:
@@ -104,11 +125,16 @@ class CleverClient:
         self._budget = WindowBudget(at_once=self._limits.concurrency) if budget is None else budget
         self._breaker = Breaker(self._limits.failures)
         self._http = transport or open_transport(self.origin, self._limits.concurrency)
+        self._districts = Districts()
+        self._bodies = Bodies(self._limits.max_bytes)
         self._base = f"{self.origin}/{version}"
         # Calls that wait for their turn, and calls under way.
-        self.waiting = 0
-        self.under_way = 0
-        self._extensions = {"timeout": httpx.Timeout(self._limits.timeout_s).as_dict()}
+        self.waiting, self.under_way = Tally(), Tally()
+        self.concurrency = self._limits.concurrency
+        self._idle_s = self._limits.timeout_s / 2
+        patient = httpx.Timeout(self._limits.timeout_s, connect=self._idle_s)
+        self._patient = {"timeout": patient.as_dict()}
+        self._quick = {"timeout": {**patient.as_dict(), "read": self._idle_s}}
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -118,11 +144,6 @@ class CleverClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
-
-    @property
-    def concurrency(self) -> int:
-        """Return how many calls may be under way at once."""
-        return self._limits.concurrency
 
     @property
     def left_alone(self) -> bool:
@@ -138,35 +159,30 @@ class CleverClient:
 
         Raises Unauthenticated, UpstreamError and its kinds, DeadlineExceeded, QueryTooComplex.
         """
-        body = await self._get(tenant, call, allowance)
-        if body is None:
-            return None
-        found = decode_record(call.rows, body)
-        if found.id != call.id:
-            raise UpstreamInvalidResponse(
-                f"Clever answered GET {call.template} with another record than the one asked."
-            )
-        return found
+        return await self._get(tenant, call, allowance, partial(self._record, tenant, call))
 
     async def page(self, tenant: Tenant, call: ListCall, allowance: Allowance) -> Page | None:
         """Read one page; None where Clever shows no such list (404). Raises as `record` does."""
-        body = await self._get(tenant, call, allowance)
-        return None if body is None else await _read(self._open(call, body))
+        opened = await self._get(tenant, call, allowance, partial(self._open, call))
+        return None if opened is None else await self._rows(tenant, call, allowance, opened)
 
     async def pages(self, tenant: Tenant, call: ListCall, allowance: Allowance) -> AsyncGenerator[Page | None]:
         """Read a list from `call` to its end, each page being asked for while the one before it is read.
 
         A None stands for a list that Clever does not show (404). Raises as `record` does.
         """
-        ahead = asyncio.ensure_future(self._get(tenant, call, allowance))
+        walk = Walk()
+        ahead = asyncio.ensure_future(self._get(tenant, call, allowance, partial(self._open, call)))
         try:
-            while (body := await ahead) is not None:
-                opened = self._open(call, body)
-                if opened.onward is not None:
-                    call = replace(call, after=opened.onward)
-                    ahead = asyncio.ensure_future(self._get(tenant, call, allowance))
-                yield await _read(opened)
-                if opened.onward is None:
+            while (opened := await ahead) is not None:
+                read, onward = call, opened.onward
+                if onward is not None:
+                    call = replace(call, after=onward)
+                    ahead = asyncio.ensure_future(self._get(tenant, call, allowance, partial(self._open, call)))
+                page = await self._rows(tenant, read, allowance, opened)
+                walk.take(read, page.records, onward)
+                yield page
+                if onward is None:
                     return
             yield None
         finally:
@@ -174,54 +190,88 @@ class CleverClient:
             # Whoever looks at it or not, its failure is no news any more.
             ahead.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def _open(self, call: ListCall, body: bytes) -> Page | LargePage:
-        """Read a page's envelope, and the records of a small one. Raises where a link leads back."""
-        path = f"/{self.version}{call.path}"
-        onward: Literal["next", "prev"] = "prev" if call.before else "next"
-        page: Page | LargePage | None = None
-        if len(body) > _LARGE_BYTES:
-            # A page with odd elements is read as a small one is, which copes with them.
-            with suppress(msgspec.ValidationError):
-                page = LargePage(call.rows, body, path, onward)
-        if page is None:
-            page = decode_page(call.rows, body, path, onward)
-        if page.onward is not None and _leads_back(page.onward, call):
-            raise UpstreamInvalidResponse("A list of pages led back to an earlier page; it was not followed.")
-        return page
-
     async def count(self, tenant: Tenant, call: CountCall, allowance: Allowance) -> int | None:
         """Ask for the size of a collection; None where Clever shows no such list (404). Raises as `record` does."""
-        body = await self._get(tenant, call, allowance)
-        return None if body is None else decode_count(body)
+        return await self._get(tenant, call, allowance, decode_count)
 
-    async def _get(self, tenant: Tenant, call: Call, allowance: Allowance) -> bytes | None:
-        """Return the body of a good answer, None for 404; try again where that can help."""
+    def _record(self, tenant: Tenant, call: RecordCall, body: bytes) -> Record:
+        """Read a record. Raises where it is another one than the one asked for, or of another district."""
+        found = decode_record(call.rows, body)
+        if found.id != call.id:
+            raise UpstreamInvalidResponse(
+                f"Clever answered GET {call.template} with another record than the one asked."
+            )
+        self._districts.check(tenant, (found,))
+        return found
+
+    def _open(self, call: ListCall, body: bytes) -> Page | LargePage:
+        """Read a page's envelope, and the records of a small one. Raises where a link leads away or back."""
+        path = f"/{self.version}{call.path}"
+        onward: Literal["next", "prev"] = "prev" if call.before else "next"
+        kind = LargePage if len(body) > _LARGE_BYTES else decode_page
+        page: Page | LargePage = kind(call.rows, body, path, onward)
+        check_link(call, page.onward)
+        return page
+
+    async def _rows(self, tenant: Tenant, call: ListCall, allowance: Allowance, opened: Page | LargePage) -> Page:
+        """Return the records of a page; where they cannot be those asked for, ask once more."""
+        try:
+            return await self._checked(tenant, call, opened)
+        except UpstreamInvalidResponse as error:
+            again = await self._get(tenant, call, allowance, partial(self._open, call))
+            if again is None or again.onward != opened.onward:
+                raise bare(error) from None
+        try:
+            return await self._checked(tenant, call, again)
+        except UpstreamInvalidResponse as error:
+            raise bare(error) from None
+
+    async def _checked(self, tenant: Tenant, call: ListCall, opened: Page | LargePage) -> Page:
+        page = rows_beyond(call, await _read(opened))
+        self._districts.check(tenant, page.records)
+        return page
+
+    async def _get(self, tenant: Tenant, call: Call, allowance: Allowance, read: Callable[[bytes], V]) -> V | None:
+        """Return what `read` makes of a good answer, None for 404; try again where that can help."""
         backoff = self._limits.backoff
         for attempt in range(1, backoff.tries + 1):
             last = attempt == backoff.tries
             try:
-                answer = await self._send(tenant, call, allowance, attempt)
-            except (UpstreamTimeout, UpstreamUnavailable):
-                if last or self._breaker.is_open or allowance.seconds_left <= 0:
-                    raise
-                await self._pause(backoff.after_failure(attempt), allowance)
+                outcome = await self._send(tenant, call, allowance, attempt, read)
+            except (UpstreamTimeout, UpstreamUnavailable, UpstreamInvalidResponse) as error:
+                last = last or (isinstance(error, TooLarge) and attempt == _TRIES_OF_TOO_LARGE)
+                if last or not await self._pause(attempt, allowance):
+                    raise bare(error) from None
                 continue
+            answer = outcome.answer
             if answer.status == 429:
                 if last or answer.wait >= allowance.seconds_left:
                     raise UpstreamRateLimited(answer.wait)
-            elif answer.status in RETRYABLE and not (last or self._breaker.is_open):
-                await self._pause(backoff.after_failure(attempt), allowance)
-            else:
-                return _good_body(answer, call)
+            elif last or answer.status not in RETRYABLE or not await self._pause(attempt, allowance):
+                _check_status(answer.status, call)
+                return outcome.value
         raise AssertionError("unreachable: the last try returns or raises")
 
-    async def _send(self, tenant: Tenant, call: Call, allowance: Allowance, attempt: int) -> _Answer:
-        """Send one GET within this call's own time and the request's."""
+    async def _send(
+        self, tenant: Tenant, call: Call, allowance: Allowance, attempt: int, read: Callable[[bytes], V]
+    ) -> _Outcome[V]:
+        """Send one GET within this call's own time and the request's, and read what a 200 says."""
         async with self._turn(tenant, allowance) as place:
             with self._breaker.call() as tell:
-                answer = await self._timed(tenant, call, allowance, attempt, place)
+                try:
+                    answer = await self._timed(tenant, call, allowance, attempt, place)
+                    if 300 <= answer.status < 400 or 200 < answer.status < 300:
+                        raise not_clever()
+                    value = read(answer.body) if answer.status == 200 else None
+                except NotClever:
+                    # Whatever it is that answers, it is as good as nobody.
+                    tell(502)
+                    raise
+                except UpstreamInvalidResponse:
+                    tell(200)
+                    raise
                 tell(answer.status)
-                return answer
+                return _Outcome(answer, value)
 
     async def _timed(self, tenant: Tenant, call: Call, allowance: Allowance, attempt: int, place: Place) -> _Answer:
         allowance.spend_call()
@@ -234,7 +284,7 @@ class CleverClient:
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._exchange(tenant, call, place)
-            status, size = answer.status, len(answer.body)
+            status, size = answer.status, answer.size
         except TimeoutError:
             failure = "timeout"
             if seconds < self._limits.timeout_s:
@@ -243,17 +293,14 @@ class CleverClient:
         except httpx.TimeoutException:
             failure = "timeout"
             raise self._too_slow(call) from None
-        except httpx.DecodingError:
-            failure = "unreadable"
-            raise not_clever() from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             failure = type(error).__name__
             raise UpstreamUnavailable(
                 f"Clever could not be reached at {self.origin} ({type(error).__name__}). "
                 "Check that GATEWAY_CLEVER_URL is right and that the network lets the gateway through."
             ) from None
-        except UpstreamInvalidResponse:
-            failure = "too large"
+        except UpstreamError as error:
+            failure = type(error).__name__
             raise
         finally:
             took = time.perf_counter() - started
@@ -263,7 +310,9 @@ class CleverClient:
 
     async def _exchange(self, tenant: Tenant, call: Call, place: Place) -> _Answer:
         headers = [*_HEADERS, (b"authorization", tenant.authorization)]
-        request = httpx.Request("GET", self._base + call.target, headers=headers, extensions=self._extensions)
+        large = isinstance(call, ListCall) and (call.limit or 0) > _LARGE_PAGE
+        extensions = self._patient if large else self._quick
+        request = httpx.Request("GET", self._base + call.target, headers=headers, extensions=extensions)
         # The transport is called as it is: httpx's client above it costs nearly as much again, for redirects and
         # cookies that must not be.
         async with aclosing(await self._http.handle_async_request(request)) as response:
@@ -273,29 +322,22 @@ class CleverClient:
                 place.refused(wait)
             else:
                 place.report(response.headers)
-            chunks: list[bytes] = []
-            size = 0
-            async for chunk in response.aiter_bytes():
-                size += len(chunk)
-                if size > self._limits.max_bytes:
-                    raise UpstreamInvalidResponse(
-                        f"An answer was larger than {self._limits.max_bytes} bytes (GET {call.template}). Ask for "
-                        "smaller pages, or raise GATEWAY_UPSTREAM_MAX_BYTES."
-                    )
-                chunks.append(chunk)
-            return _Answer(response.status_code, b"".join(chunks), wait)
+            if response.status_code != 200:
+                return _Answer(response.status_code, b"", await read_aside(response), wait)
+            body = await self._bodies.read(response, self._idle_s)
+            return _Answer(200, body, len(body), wait)
 
     def _too_slow(self, call: Call) -> UpstreamTimeout:
         return UpstreamTimeout(
-            f"Clever did not answer GET {call.template} within {self._limits.timeout_s:g} s. Try again, or raise "
-            "GATEWAY_UPSTREAM_TIMEOUT."
+            f"Clever sent nothing for too long when asked to GET {call.template}, or did not end within "
+            f"{self._limits.timeout_s:g} s. Try again, or raise GATEWAY_UPSTREAM_TIMEOUT."
         )
 
     @asynccontextmanager
     async def _turn(self, tenant: Tenant, allowance: Allowance) -> AsyncIterator[Place]:
         """Hold a place in the tenant's budget, then a slot, both taken within the request's time."""
         while True:
-            with self._waits():
+            with self.waiting:
                 place = await self._budget.acquire(tenant, allowance)
             try:
                 async with self._slot(allowance):
@@ -308,61 +350,47 @@ class CleverClient:
     @asynccontextmanager
     async def _slot(self, allowance: Allowance) -> AsyncIterator[None]:
         try:
-            with self._waits():
+            with self.waiting:
                 async with asyncio.timeout(allowance.seconds_left):
                     await self._slots.acquire()
         except TimeoutError:
             raise out_of_time() from None
-        self.under_way += 1
         try:
-            yield
+            with self.under_way:
+                yield
         finally:
-            self.under_way -= 1
             self._slots.release()
 
-    @contextmanager
-    def _waits(self) -> Iterator[None]:
-        self.waiting += 1
-        try:
-            yield
-        finally:
-            self.waiting -= 1
-
-    async def _pause(self, seconds: float, allowance: Allowance) -> None:
-        await asyncio.sleep(min(seconds, allowance.seconds_left))
+    async def _pause(self, attempt: int, allowance: Allowance) -> bool:
+        """Wait before another try; False, at once, where there is no time for it or Clever is left alone."""
+        seconds = self._limits.backoff.after_failure(attempt)
+        if self._breaker.is_open or seconds >= allowance.seconds_left:
+            return False
+        await asyncio.sleep(seconds)
+        return True
 
 
 async def _read(opened: Page | LargePage) -> Page:
-    """Read the records of a page, a slice at a time."""
+    """Read the records of a page, a while at a time."""
     if isinstance(opened, Page):
         return opened
-    for _ in opened.read(_SLICE):
+    for _ in opened.read(_SLICE_S):
         await asyncio.sleep(0)
     return opened.page()
 
 
-def _leads_back(onward: str, call: ListCall) -> bool:
-    if call.before:
-        return call.before != LAST and onward >= call.before
-    return call.after is not None and onward <= call.after
-
-
-def _good_body(answer: _Answer, call: Call) -> bytes | None:
-    """Return the body of a 200, None for a 404. Anything else raises what it means for the caller."""
-    if answer.status == 200:
-        return answer.body
-    if answer.status == 404:
-        return None
-    if answer.status == 401:
+def _check_status(status: int, call: Call) -> None:
+    """Raise what a status other than 200 and 404 means for the caller."""
+    if status in (200, 404):
+        return
+    if status == 401:
         raise Unauthenticated(
             "Clever does not accept this token. Check that it is a current district-app token of the Clever that "
             "GATEWAY_CLEVER_URL names."
         )
-    if answer.status >= 500:
+    if status >= 500:
         raise UpstreamUnavailable(
-            f"Clever answered GET {call.template} with status {answer.status}, more than once. Try again later; "
+            f"Clever answered GET {call.template} with status {status}, more than once. Try again later; "
             "https://status.clever.com tells of outages."
         )
-    if answer.status >= 400:
-        raise UpstreamInvalidResponse(f"Clever refused GET {call.template} with status {answer.status}.")
-    raise not_clever()
+    raise UpstreamInvalidResponse(f"Clever refused GET {call.template} with status {status}.")

@@ -4,6 +4,7 @@ The fast path decodes a whole page in one go. Where a value has a type that Clev
 the records of that page are read again, value by value: the wrong value reads as absent and is counted.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,10 @@ R = TypeVar("R")
 
 # Bytes that are no JSON: broken syntax, broken UTF-8, nesting without end.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class NotClever(UpstreamInvalidResponse):
+    """A body that is not the API's JSON: what answered may not be Clever at all."""
 
 
 class Link(Struct, frozen=True, gc=False):
@@ -67,14 +72,10 @@ def _many(record: type[Record]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(Listing[Wrapped[record]])  # type: ignore[valid-type]
 
 
-@cache
-def _bare(record: type[Record]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(record)
-
-
 _RAW_ONE = msgspec.json.Decoder(Wrapped[Raw])
-_RAW_MANY = msgspec.json.Decoder(Listing[Any])
-_RAW_ROWS = msgspec.json.Decoder(Listing[Wrapped[Raw]])
+_RAW_MANY = msgspec.json.Decoder(Listing[Raw])
+# How many records are read before the clock is looked at.
+_AT_ONCE = 50
 
 # What is beyond is no count of a district's records.
 _LARGEST_COUNT = 2**31 - 1
@@ -120,37 +121,39 @@ def decode_page(rows: Resource, body: bytes, path: str, onward: Literal["next", 
 
 
 class LargePage:
-    """A page whose records are read slice by slice, so that nothing else waits for all of them."""
+    """A page whose records are read a while at a time, so that nothing else waits for all of them."""
 
     def __init__(self, rows: Resource, body: bytes, path: str, onward: Literal["next", "prev"] = "next") -> None:
-        """Read the envelope.
-
-        Raises as `decode_page` does, and msgspec.ValidationError where an element is no record.
-        """
+        """Read the envelope. Raises as `decode_page` does."""
         try:
-            listing = _RAW_ROWS.decode(body)
-        except msgspec.ValidationError:
-            raise
+            listing = _RAW_MANY.decode(body)
         except _UNREADABLE as error:
             raise not_clever() from error
         if listing.data is None:
             raise not_clever()
         self._kind = rows.record
-        self._raws = [wrapped.data for wrapped in listing.data]
+        self._raws = listing.data
         self._found: list[Any] = []
         self.onward = _onward(listing, onward, path)
 
-    def read(self, count: int) -> Iterator[None]:
-        """Read the records, so many at each step."""
-        for start in range(0, len(self._raws), count):
-            self._found.extend(_read_row(self._kind, raw) for raw in self._raws[start : start + count])
-            yield
+    def read(self, seconds: float) -> Iterator[None]:
+        """Read the records, about so long at each step. Raises UpstreamInvalidResponse where one is no JSON."""
+        until = time.perf_counter() + seconds
+        for start in range(0, len(self._raws), _AT_ONCE):
+            if time.perf_counter() > until:
+                yield
+                until = time.perf_counter() + seconds
+            try:
+                self._found.extend(_read_element(self._kind, raw) for raw in self._raws[start : start + _AT_ONCE])
+            except _UNREADABLE as error:
+                self._raws = ()
+                self._found.clear()
+                raise not_clever() from error
 
     def page(self) -> Page:
-        """Return the page once everything has been read."""
-        sound = [record for record in self._found if record is not None]
-        unrecognized["list element"] += len(self._found) - len(sound)
-        return Page(ascending(sound), self.onward)
+        """Return the page once everything has been read, and let go of it."""
+        found, self._found, self._raws = self._found, [], ()
+        return Page(ascending(_sound(found)), self.onward)
 
 
 def decode_count(body: bytes) -> int:
@@ -178,9 +181,9 @@ def ascending(records: list[Record]) -> tuple[Record, ...]:
     return tuple(sound[key] for key in sorted(sound))
 
 
-def not_clever() -> UpstreamInvalidResponse:
+def not_clever() -> NotClever:
     """Build the error for a body that is not the API's JSON."""
-    return UpstreamInvalidResponse(
+    return NotClever(
         "The answer was not Clever's API JSON. Check that GATEWAY_CLEVER_URL names Clever's API and nothing else."
     )
 
@@ -210,24 +213,27 @@ def _leads_away() -> UpstreamInvalidResponse:
 
 def _read_one_by_one(record: type[Record], body: bytes) -> Listing[Any]:
     """Read a page whose records do not all fit: the odd ones value by value, and what is no record not at all."""
-    try:
-        listing: Listing[Any] = _RAW_ROWS.decode(body)
-        found = [_read_row(record, wrapped.data) for wrapped in listing.data or ()]
-    except msgspec.ValidationError:
-        listing = _RAW_MANY.decode(body)
-        elements = [element.get("data") if isinstance(element, dict) else None for element in listing.data or ()]
-        found = [tolerant(record, element) if isinstance(element, dict) else None for element in elements]
-    rows = tuple(Wrapped(row) for row in found if row is not None)
-    unrecognized["list element"] += len(found) - len(rows)
-    return msgspec.structs.replace(listing, data=None if listing.data is None else rows)
+    listing: Listing[Any] = _RAW_MANY.decode(body)
+    if listing.data is None:
+        return listing
+    rows = _sound([_read_element(record, raw) for raw in listing.data])
+    return msgspec.structs.replace(listing, data=tuple(Wrapped(row) for row in rows))
 
 
-def _read_row(record: type[Record], raw: Raw) -> Any:
+def _read_element(record: type[Record], raw: Raw) -> Any:
+    """Read an element of a page; None where it holds no record."""
     try:
-        return _bare(record).decode(raw)
+        return _one(record).decode(raw).data
     except msgspec.ValidationError:
-        value = msgspec.json.decode(raw)
+        element = msgspec.json.decode(raw)
+        value = element.get("data") if isinstance(element, dict) else None
         return tolerant(record, value) if isinstance(value, dict) else None
+
+
+def _sound(found: list[Any]) -> list[Any]:
+    sound = [record for record in found if record is not None]
+    unrecognized["list element"] += len(found) - len(sound)
+    return sound
 
 
 def tolerant(kind: type[Any], value: Any) -> Any:

@@ -17,7 +17,7 @@ WINDOW_S = 60.0
 class Backoff:
     """Waits between tries, in seconds, with full jitter so that callers do not come back together."""
 
-    tries: int = 3
+    tries: int = 4
     first_s: float = 0.1
     longest_s: float = 5.0
     pick: Callable[[float, float], float] = random.uniform

@@ -12,7 +12,7 @@ import typer
 
 from gateway import sandbox as simulator
 from gateway.app import create_app
-from gateway.cli.sandbox import Preset, Seed
+from gateway.cli.sandbox import Fault, Preset, Seed
 from gateway.cli.serving import listen, origin, run
 from gateway.cli.terminal import Failure, out, warn_of_unknown_settings
 from gateway.observability.log import configure_logging
@@ -31,6 +31,7 @@ def demo(
     sandbox_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the sandbox; 0 takes a free one.")
     ] = 8100,
+    fault: Fault = None,
     viewer: Annotated[
         bool, typer.Option("--viewer", help="Have people sign in, rather than programs bring tokens.")
     ] = False,
@@ -60,7 +61,7 @@ def demo(
             if open_:
                 webbrowser.open(f"{origin(listener)}/graphiql")
 
-        with _sandbox_process(preset, seed, upstream_port) as process:
+        with _sandbox_process(preset, seed, upstream_port, fault or []) as process:
             _wait_until_it_answers(process, upstream)
             run(create_app(settings, demo_token=TOKEN), listener, announce)
 
@@ -79,8 +80,9 @@ def _sign_in(gateway: str) -> dict[str, Any]:
 class _sandbox_process:  # noqa: N801 - used as a context manager
     """The sandbox in a process of its own, so that its work is not measured as the gateway's."""
 
-    def __init__(self, preset: str, seed: int, port: int) -> None:
+    def __init__(self, preset: str, seed: int, port: int, faults: list[str]) -> None:
         arguments = ["--preset", preset, "--seed", str(seed), "--port", str(port), "--until-stdin-closes"]
+        arguments += [f"--fault={fault}" for fault in faults]
         self._command = [sys.executable, "-m", "gateway", "sandbox", *arguments]
 
     def __enter__(self) -> subprocess.Popen[bytes]:

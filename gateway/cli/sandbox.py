@@ -25,6 +25,28 @@ Preset = Annotated[
         help=f"Size of the first district: {', '.join(simulator.PRESETS)}.", metavar="NAME", callback=_known_preset
     ),
 ]
+
+
+def _faults(texts: list[str] | None) -> list[str]:
+    for text in texts or []:
+        try:
+            simulator.read_option(text)
+        except simulator.FaultError as error:
+            raise typer.BadParameter(str(error)) from None
+    return texts or []
+
+
+Fault = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fault",
+        help="Misbehave, as in html:rate=0.2,path=/users/{id} or reset+hang:rate=0.1,on=5,off=5 or mixed:rate=0.2; may "
+        "be given several times.",
+        metavar="RULE",
+        callback=_faults,
+        show_default=False,
+    ),
+]
 Seed = Annotated[int, typer.Option(help="The same seed makes the same districts.")]
 
 
@@ -35,6 +57,7 @@ def sandbox(
     seed: Seed = 1,
     rate_limit: Annotated[int, typer.Option(min=1, help="Calls a minute and token.")] = 1200,
     no_rate_limit: Annotated[bool, typer.Option("--no-rate-limit", help="Do not limit calls.")] = False,
+    fault: Fault = None,
     redirect_uri: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,6 +78,7 @@ def sandbox(
             redirect_uris=redirect_uri or (),
             on_progress=on_progress,
         )
+    app.misbehave(*map(simulator.read_option, fault or []))
     # The roster stays to the end: looking through it for garbage would hold up some page for nothing.
     gc.freeze()
 

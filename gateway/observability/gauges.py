@@ -111,9 +111,9 @@ def _answers(watched: Watched | None) -> Iterable[Metric]:
 
 def _upstream(source: Source | None) -> Iterable[Metric]:
     client = source.client if source else None
-    yield _gauge("gateway_upstream_running", "Calls to Clever under way.", client.under_way if client else None)
+    yield _gauge("gateway_upstream_running", "Calls to Clever under way.", client.under_way.now if client else None)
     yield _gauge(
-        "gateway_upstream_waiting", "Calls to Clever that wait for their turn.", client.waiting if client else None
+        "gateway_upstream_waiting", "Calls to Clever that wait for their turn.", client.waiting.now if client else None
     )
     yield _gauge("gateway_upstream_limit", "Calls to Clever under way at most.", client.concurrency if client else None)
     yield _gauge(

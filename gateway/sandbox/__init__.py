@@ -5,8 +5,21 @@ ASGI server: `uvicorn.run(create_app("sandbox"))`; ask it with `Authorization: B
 """
 
 from .app import SandboxApp, create_app
+from .faults import FaultError, Rule, read_option
+from .misbehaviour import KINDS
 from .oauth import CLIENT_ID, CLIENT_SECRET
 from .presets import PRESETS
 from .world import DistrictInfo
 
-__all__ = ["CLIENT_ID", "CLIENT_SECRET", "PRESETS", "DistrictInfo", "SandboxApp", "create_app"]
+__all__ = [
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "KINDS",
+    "PRESETS",
+    "DistrictInfo",
+    "FaultError",
+    "Rule",
+    "SandboxApp",
+    "create_app",
+    "read_option",
+]

@@ -11,11 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 from . import oauth
-from .answers import LIMITED, UNKNOWN_TOKEN, Answer, Headers, finished, json, no_route
+from .answers import LIMITED, UNKNOWN_TOKEN, Answer, Headers, finished, json, no_route, refusal
 from .api import Call, answer, read_call
 from .connections import changed
+from .faults import FaultError, Faults, Rule, read_rules
 from .limits import Allowance, RateWindows, Stats
 from .memo import PageMemo
+from .misbehaviour import Fault, Reply, misbehave
 from .presets import SIZES
 from .signin import SignIn
 from .tables import Record
@@ -27,7 +29,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_DISTRICTS = 100
-# More than any form or JSON of OAuth needs.
+# More than any form or JSON of OAuth needs, and any rules of faults.
 _LARGEST_BODY = 16 * 1024
 
 
@@ -49,6 +51,7 @@ class SandboxApp:
         self._windows = None if rate_limit is None else RateWindows(rate_limit, clock)
         self._stats = Stats()
         self._memo = PageMemo()
+        self._faults = Faults()
 
     @property
     def user_tokens(self) -> dict[str, str]:
@@ -74,24 +77,34 @@ class SandboxApp:
         elif scope["type"] == "http":
             sent = await _body(receive) if scope["method"] == "POST" else b""
             status, headers, body = self.respond(scope, sent)
+            if self._faults and (faults := self._struck(scope)):
+                _, path, query = _asked(scope)
+                await misbehave(Reply(f"{path}?{query}", status, headers, body), faults, receive, send)
+                return
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
         else:
             await send({"type": "websocket.close", "code": 1000})
 
+    def misbehave(self, *rules: Rule) -> None:
+        """Put rules of faults in place of those in force; none ends them all. Raises FaultError."""
+        self._faults.set(rules)
+
     def respond(self, scope: Scope, sent: bytes = b"") -> tuple[int, Headers, bytes]:
         """Return status, headers and body for an HTTP scope and the body that was sent with it."""
-        path = _raw_path(scope)
-        query = scope["query_string"].decode("latin-1")
-        method = scope["method"]
+        method, path, query = _asked(scope)
         asked: dict[bytes, bytes] = dict(scope["headers"])
         if path.startswith("/__sandbox/"):
-            return finished(self._console(method, path, query), None, {})
+            return finished(self._console(method, path, query, sent), None, {})
         if path.startswith("/oauth/"):
             page = self._sign_in.answer(path, query, method, asked, sent)
             return finished(page or oauth.answer(path, query, method, asked, self._grants), None, asked)
         allowance, reply = self._data(read_call(method, path, query), bearer(asked.get(b"authorization")))
         return finished(reply, allowance, asked)
+
+    def _struck(self, scope: Scope) -> list[Fault]:
+        template = read_call(*_asked(scope)).template
+        return self._faults.strike(template) if template else []
 
     def _data(self, call: Call, token: str | None) -> tuple[Allowance | None, Answer]:
         template = call.template
@@ -110,19 +123,35 @@ class SandboxApp:
         key = (grant.token, call.path, call.query)
         return allowance, self._memo.get(key) or self._memo.keep(key, answer(call, grant))
 
-    def _console(self, method: str, path: str, query: str) -> Answer:
+    def _console(self, method: str, path: str, query: str, sent: bytes) -> Answer:
         match method, path:
             case "GET", "/__sandbox/stats":
                 return json(200, {"calls": dict(sorted(self._stats.calls.items())), "limited": self._stats.limited})
             case "POST", "/__sandbox/reset":
                 self._stats.forget()
+                self._faults.set(())
                 if self._windows is not None:
                     self._windows.forget()
                 return json(200, {"reset": True})
             case "GET", "/__sandbox/districts":
                 return json(200, {"districts": self.describe(), "user_tokens": self.user_tokens})
+            case "GET", "/__sandbox/faults":
+                return json(200, {"faults": self._faults.describe()})
+            case "POST", "/__sandbox/faults":
+                return self._take_rules(sent)
         action = path.removeprefix("/__sandbox/") if method == "POST" else ""
         return changed(action, query, self._grants, self._disconnected) or no_route(method, path)
+
+    def _take_rules(self, body: bytes) -> Answer:
+        try:
+            self._faults.set(read_rules(body))
+        except FaultError as error:
+            return refusal(400, str(error))
+        return json(200, {"faults": self._faults.describe()})
+
+
+def _asked(scope: Scope) -> tuple[str, str, str]:
+    return scope["method"], _raw_path(scope), scope["query_string"].decode("latin-1")
 
 
 def _raw_path(scope: Scope) -> str:

@@ -62,9 +62,22 @@ def test_after_a_while_one_call_tries(breaker: Breaker, time: Time) -> None:
     answer(breaker, 200)
 
 
+def test_a_try_that_hangs_does_not_keep_the_next_one_from_trying(breaker: Breaker, time: Time) -> None:
+    fail(breaker)
+    time.now = 1.0
+    with pytest.raises(UpstreamTimeout), breaker.call():
+        time.now = 2.9
+        with pytest.raises(UpstreamUnavailable):
+            answer(breaker, 200)
+        time.now = 3.0
+        answer(breaker, 200)
+        raise UpstreamTimeout("too slow")
+    answer(breaker, 200)
+
+
 def test_the_wait_doubles_with_each_try_that_fails(breaker: Breaker, time: Time) -> None:
     fail(breaker)
-    for wait in (1, 2, 4, 8, 16, 30, 30):
+    for wait in (1, 2, 4, 8, 8):
         with pytest.raises(UpstreamUnavailable, match=rf"in {wait}\.0 s"):
             answer(breaker, 200)
         time.now += wait

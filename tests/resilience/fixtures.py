@@ -9,7 +9,7 @@ from gateway.clever.retry import Backoff
 from tests.resilience.faulty import Faulty, faulty_upstream
 
 # Waits as short as they may be, so that tests of retries are quick.
-QUICK = Backoff(first_s=0.001, longest_s=0.002, pick=lambda low, _high: low)
+QUICK = Backoff(tries=3, first_s=0.001, longest_s=0.002, pick=lambda low, _high: low)
 
 
 @pytest.fixture(scope="session")
