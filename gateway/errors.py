@@ -6,7 +6,8 @@ email, a query or a variable value.
 GatewayError
 ├── BadUserInput               BAD_USER_INPUT
 ├── RequestRefused             GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, BAD_USER_INPUT
-│   └── LimitExceeded          QUERY_TOO_COMPLEX
+│   ├── LimitExceeded          QUERY_TOO_COMPLEX
+│   └── TryLater               OVERLOADED, RATE_LIMITED
 ├── Unauthenticated            UNAUTHENTICATED
 ├── Forbidden                  FORBIDDEN
 │   └── FieldForbidden         FORBIDDEN
@@ -91,6 +92,29 @@ class LimitExceeded(RequestRefused):
     def extensions(self) -> Mapping[str, Any]:
         """Give the number and the limit beside the code."""
         return {"code": self.public_code, "number": self.number, "limit": self.limit}
+
+
+class TryLater(RequestRefused):
+    """There is no room for the request now, or its caller sends too many; `retry_after` is in whole seconds."""
+
+    def __init__(self, code: str, message: str, status: int, retry_after: float) -> None:
+        self.retry_after = max(1, math.ceil(retry_after))
+        super().__init__(code, f"{message} Try again in {self.retry_after} s.", status=status)
+
+    @classmethod
+    def overloaded(cls, retry_after: float) -> "TryLater":
+        """Build the error of a gateway that has as much to do as it takes on."""
+        return cls("OVERLOADED", "The gateway is answering as many requests as it can.", 503, retry_after)
+
+    @classmethod
+    def rate_limited(cls, retry_after: float) -> "TryLater":
+        """Build the error of a caller who sends requests faster than one may."""
+        return cls("RATE_LIMITED", "You are sending more requests than one caller may.", 429, retry_after)
+
+    @property
+    def extensions(self) -> Mapping[str, Any]:
+        """Give the seconds to wait beside the code."""
+        return {"code": self.public_code, "retryAfter": self.retry_after}
 
 
 class Unauthenticated(GatewayError):

@@ -85,6 +85,27 @@ class Settings(BaseSettings):
         1_000_000, ge=1, description="Rows that the lists of one answer may hold in all; nested lists multiply."
     )
     max_body_bytes: int = Field(1_000_000, ge=1, description="Largest request body in bytes.")
+    max_concurrent: int = Field(200, ge=1, description="Requests worked out at a time, in each process.")
+    max_queued: int = Field(
+        400, ge=0, description="Requests that wait for others to end; beyond, they get `503` and `Retry-After`."
+    )
+    queue_seconds: float = Field(
+        5.0, gt=0, allow_inf_nan=False, description="Seconds that a request waits for others to end, at most."
+    )
+    client_rate: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Requests a second that one caller may send, in each process; 0 for no limit.",
+    )
+    client_burst: int = Field(50, ge=1, description="Requests that one caller may send at a stretch, over that rate.")
+    drain_delay: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds after SIGTERM in which requests are still taken, while `/readyz` says that no more should "
+        "be sent.",
+    )
     max_characters: int = Field(100_000, ge=1, description="Longest document in characters.")
     max_tokens: int = Field(10_000, ge=1, description="Tokens in a document.")
     max_operations: int = Field(50, ge=1, description="Operations in a document.")

@@ -1,5 +1,6 @@
 """Real servers for tests: an ASGI app behind uvicorn on an own loopback port, in a thread of its own."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -46,3 +47,10 @@ def _serving(app: Any, listener: socket.socket) -> Iterator[None]:
     finally:
         server.should_exit = True
         thread.join(timeout=30)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until something is so that happens in another thread or process."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - no event of this loop tells of it
+            await asyncio.sleep(0.005)

@@ -93,6 +93,14 @@ class Trust:
         """Say whether a tenant has been forgotten since then, or may have to be."""
         return tenant.credential in self._doubted or self._forgotten.get(tenant, float("-inf")) >= since
 
+    def stands(self, tenant: Tenant) -> bool:
+        """Say whether `check` has nothing to ask, nor to refuse."""
+        # What was refused since it was accepted is not among the accepted any more.
+        token = tenant.credential
+        accepted = self._accepted.get(token)
+        fresh = accepted is not None and self._clock() - accepted < self._recheck_s / 2
+        return fresh and not (self._doubted and token in self._doubted)
+
     async def check(self, tenant: Tenant, allowance: Allowance, *, remembers: bool) -> None:
         """Make sure that Clever still accepts a token before anything remembered, if there is, is given out.
 

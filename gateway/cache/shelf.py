@@ -46,6 +46,8 @@ class Entry:
     missing: bool = False
     indexes: dict[tuple[Relation, Selection], Index] = field(default_factory=dict)
     index_bytes: int = 0
+    # Whether it is what its roster knows: set while it is in it.
+    known: bool = False
 
     def add_index(self, relation: Relation, selection: Selection, index: Index) -> None:
         """Keep an index over these rows with them."""
@@ -79,6 +81,7 @@ class Roster:
         """Keep an entry in place of any of the same key."""
         self.remove(entry.key)
         self.entries[entry.key] = entry
+        entry.known = True
         if not entry.is_collection:
             for record in entry.rows.open().records:
                 self._places[entry.resource, record.id] = entry
@@ -86,6 +89,8 @@ class Roster:
     def remove(self, key: Key) -> Entry | None:
         """Take an entry out."""
         entry = self.entries.pop(key, None)
+        if entry is not None:
+            entry.known = False
         if entry is not None and not entry.is_collection:
             for record in entry.rows.open().records:
                 if self._places.get((entry.resource, record.id)) is entry:

@@ -13,12 +13,24 @@ class Allowance:
     of its own, whose work may outlive the request.
     """
 
-    __slots__ = ("_deadline", "_own_time", "_rows", "_whole", "bytes", "limit", "most_rows", "seconds", "used")
+    __slots__ = (
+        "_abandoned",
+        "_deadline",
+        "_own_time",
+        "_rows",
+        "_whole",
+        "bytes",
+        "limit",
+        "most_rows",
+        "seconds",
+        "used",
+    )
 
     def __init__(self, seconds: float, calls: int, rows: int = 1_000_000) -> None:
         self._deadline = asyncio.get_running_loop().time() + seconds
         self._whole: Allowance | None = None
         self._own_time = True
+        self._abandoned = False
         self._rows = 0
         self.limit = calls
         self.most_rows = rows
@@ -37,6 +49,15 @@ class Allowance:
     def line(self) -> "Allowance":
         """Return what takes turns with others."""
         return self if self._own_time or self._whole is None else self._whole.line
+
+    @property
+    def abandoned(self) -> bool:
+        """Say whether nobody waits for the request any more: its caller has hung up."""
+        return self._abandoned or (self._whole is not None and self._whole.abandoned)
+
+    def abandon(self) -> None:
+        """Note that nobody waits for the request any more."""
+        self._abandoned = True
 
     @property
     def seconds_left(self) -> float:

@@ -61,11 +61,12 @@ def serve(
         if settings.graphiql:
             err.print(f"GraphiQL at {origin(listener)}/graphiql")
 
+    drain = {"drain_s": settings.deadline, "drain_delay_s": settings.drain_delay}
     with listener:
         if settings.workers > 1:
-            run_workers(partial(application, settings), settings.workers, listener, announce, drain_s=settings.deadline)
+            run_workers(partial(application, settings), settings.workers, listener, announce, **drain)
         else:
-            run(application(settings), listener, announce, drain_s=settings.deadline)
+            run(application(settings), listener, announce, **drain)
 
 
 def check_proxy(settings: Settings) -> None:

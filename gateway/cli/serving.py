@@ -1,5 +1,6 @@
 """Running an ASGI application on a port: bound first, so that a taken port is a sentence and not a stack of logs."""
 
+import asyncio
 import errno
 import gc
 import math
@@ -74,14 +75,38 @@ def configuration(app: Any, drain_s: float, **more: Any) -> uvicorn.Config:
     )
 
 
-def run(app: Any, listener: socket.socket, on_started: Callable[[], None], drain_s: float = 2) -> None:
+def drain_first(app: Any, delay_s: float) -> None:
+    """From SIGTERM on, have the application say that it is not ready; stop `delay_s` seconds later.
+
+    To be called in the server's loop, when the server has set up how it stops.
+    """
+    stop: Any = signal.getsignal(signal.SIGTERM)
+    loop = asyncio.get_running_loop()
+
+    def on_sigterm(number: int, frame: Any) -> None:
+        waited = app.state.draining
+        app.state.draining = True
+        if waited or not delay_s:
+            stop(number, frame)
+        else:
+            loop.call_soon_threadsafe(loop.call_later, delay_s, stop, number, frame)
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def run(
+    app: Any, listener: socket.socket, on_started: Callable[[], None], drain_s: float = 2, drain_delay_s: float = 0
+) -> None:
     """Serve until told to stop by SIGINT or SIGTERM; raise Failure where the application does not start.
 
     Requests under way then get `drain_s` seconds to end: a caller that never finishes sending must not hold us up.
+    After SIGTERM requests are still taken for `drain_delay_s` seconds.
     """
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            if hasattr(app, "state"):
+                drain_first(app, drain_delay_s)
             await super().startup(sockets=sockets)
             if self.started:
                 on_started()

@@ -11,7 +11,7 @@ from typing import Any
 from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.supervisors import Multiprocess
 
-from gateway.cli.serving import configuration
+from gateway.cli.serving import configuration, drain_first
 from gateway.cli.terminal import Failure
 
 # A process that starts on a busy machine answers late, and must not be taken for one that hangs.
@@ -32,6 +32,12 @@ class _Workers(Multiprocess):
             self.started = True
             self._on_started()
 
+    def terminate_all(self) -> None:
+        """Tell all to stop; whoever would connect from now on is refused, and not left waiting."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
     def handle_ttin(self) -> None:
         """Start no more: each has its share of the calls a minute, and there is none left."""
 
@@ -40,15 +46,21 @@ class _Workers(Multiprocess):
 
 
 def run_workers(
-    make_app: Callable[[], Any], workers: int, listener: socket.socket, on_started: Callable[[], None], drain_s: float
+    make_app: Callable[[], Any],
+    workers: int,
+    listener: socket.socket,
+    on_started: Callable[[], None],
+    drain_s: float,
+    drain_delay_s: float = 0,
 ) -> None:
     """Serve what `make_app` returns in each of so many processes, until told to stop by SIGINT or SIGTERM.
 
     It is called in each process and must be picklable. `on_started` is called when all of them serve. Requests under
-    way at the end get `drain_s` seconds. Raises Failure where a process cannot start.
+    way at the end get `drain_s` seconds, and after SIGTERM more are taken for `drain_delay_s`. Raises Failure where a
+    process cannot start.
     """
     config = configuration(
-        partial(_in_worker, make_app),
+        partial(_in_worker, make_app, drain_delay_s),
         drain_s,
         factory=True,
         workers=workers,
@@ -60,10 +72,12 @@ def run_workers(
         raise Failure("the server did not start; the lines above say why.")
 
 
-def _in_worker(make_app: Callable[[], Any]) -> Any:
+def _in_worker(make_app: Callable[[], Any], drain_delay_s: float) -> Any:
     """Make the application of this process, which from now on ends when the one that started it is gone."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    return make_app()
+    app = make_app()
+    drain_first(app, drain_delay_s)
+    return app
 
 
 def _end_with_parent() -> None:

@@ -79,7 +79,8 @@ class Engine:
         Raises Refused with a body of coded errors.
         """
         try:
-            self._documents.check_values(request.variables or {})
+            if request.variables:
+                self._documents.check_values(request.variables)
             document = self._documents.prepare(request.query)
             if document.errors:
                 raise Refused(refusal(document.errors, "GRAPHQL_VALIDATION_FAILED"))

@@ -12,11 +12,10 @@ from typing import Any
 import msgspec
 
 from gateway.access.evidence import Evidence
-from gateway.cache.shelf import Roster
 from gateway.engine.accounts import Account
 from gateway.engine.answers import Answer
 from gateway.engine.operations import Named
-from gateway.engine.writing import Written
+from gateway.engine.writing import CHUNK, Written
 from gateway.identity import Tenant
 
 # An answer that takes a larger share of the space would push out too many others.
@@ -30,18 +29,30 @@ Key = tuple[Tenant, Hashable]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """An answer without errors, the operation and what it was made from; `tag` changes with its data.
+    """A tenant's answer without errors, the operation and what it was made from; `tag` changes with its data.
 
-    `account` is what the audit log tells of it, where there is one.
+    `account` is what the audit log tells of it, where there is one; `told`: the caller may know what answers cost.
+
+    `opened` is the body up to its data, in chunks.
     """
 
-    data: Written
+    tenant: Tenant
+    opened: list[bytes]
     evidence: Evidence
     tag: str
     keys: tuple[Key, ...]
-    bytes: int
+    size: int
+    told: bool = True
     account: Account | None = None
     named: Named = _UNNAMED
+
+    def body(self, calls: int, remaining: int) -> list[bytes]:
+        """Return the body, in chunks, with what it cost to give it again if the caller may know."""
+        end = b"}"
+        if self.told:
+            cost = b',"extensions":{"clever":{"cost":{"calls":%d,"cached":%d,"remaining":%d}}}}'
+            end = cost % (calls, len(self.evidence.entries), remaining)
+        return [self.opened[0] + end] if len(self.opened) == 1 else [*self.opened, end]
 
 
 class Responses:
@@ -61,12 +72,12 @@ class Responses:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def find(self, tenant: Tenant, name: Hashable, roster: Roster, now: float) -> Kept | None:
+    def find(self, tenant: Tenant, name: Hashable, now: float) -> Kept | None:
         """Return the answer to a request if everything it was made from still stands."""
         kept = self._found.get((tenant, name))
         if kept is None:
             return None
-        if not kept.evidence.stands(roster, now):
+        if not kept.evidence.stands(now):
             self._drop(kept)
             return None
         self._kept.move_to_end(kept)
@@ -78,6 +89,8 @@ class Responses:
         names: Iterable[Hashable],
         answer: Answer,
         evidence: Evidence,
+        *,
+        told: bool = True,
         account: Account | None = None,
         named: Named = _UNNAMED,
     ) -> Kept | None:
@@ -89,7 +102,8 @@ class Responses:
         data: Written = answer.data
         keys = tuple((tenant, name) for name in names)
         size = sum(map(len, data.chunks)) + sum(map(_size, keys)) + _PLACE_BYTES
-        kept = Kept(data, evidence, _tag(data), keys, size, account, named)
+        opened = _opened(data)
+        kept = Kept(tenant, opened, evidence, _tag(data), keys, size, told, account, named)
         if size <= self._capacity * _LARGEST_SHARE:
             for key in keys:
                 if (before := self._found.get(key)) is not None:
@@ -103,7 +117,7 @@ class Responses:
 
     def _drop(self, kept: Kept) -> None:
         if self._kept.pop(kept, self) is None:
-            self.bytes -= kept.bytes
+            self.bytes -= kept.size
             for key in kept.keys:
                 if self._found.get(key) is kept:
                     del self._found[key]
@@ -111,12 +125,19 @@ class Responses:
 
 def canonical(document: str, operation: str | None, variables: Any) -> Hashable:
     """Return what names a request whatever its spelling as JSON."""
-    return document, operation, msgspec.json.encode(variables or {}, order="sorted")
+    return document, operation, msgspec.json.encode(variables, order="sorted") if variables else b"{}"
 
 
-def _size(key: Key) -> int:
-    parts = key[1] if isinstance(key[1], tuple) else (key[1],)
-    return sum(len(part) for part in parts if isinstance(part, str | bytes))
+def _size(name: object) -> int:
+    if isinstance(name, tuple):
+        return sum(map(_size, name))
+    return len(name) if isinstance(name, str | bytes) else 0
+
+
+def _opened(data: Written) -> list[bytes]:
+    """Return the start of a body with this data: in one piece, unless it is large."""
+    chunks = [b'{"data":', *data.chunks]
+    return [b"".join(chunks)] if sum(map(len, chunks)) <= CHUNK else chunks
 
 
 def _tag(data: Written) -> str:

@@ -1,6 +1,7 @@
 """Per request: many fields want things, one batch of keys goes down to `access`."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
+from functools import cached_property
 
 from gateway.access.executor import Access
 from gateway.access.scoped import ScopedAccess, Who
@@ -23,8 +24,6 @@ class Loaders:
     what they hand out.
     """
 
-    __slots__ = ("_access", "_permissions", "_records", "_rows", "record", "rows", "total")
-
     def __init__(
         self,
         access: Access | ScopedAccess,
@@ -35,9 +34,27 @@ class Loaders:
         self._permissions = permissions
         self._records: LoadRecords = handed.records(access.records) if handed else access.records
         self._rows: LoadRows = handed.rows(access.rows) if handed else access.rows
-        self.record: BatchLoader[RecordCall, Record | None] = BatchLoader(self._records)
-        self.rows: BatchLoader[Want, Rows] = BatchLoader(self._rows)
-        self.total: BatchLoader[Want, int | None] = BatchLoader(access.totals)
+
+    @cached_property
+    def record(self) -> BatchLoader[RecordCall, Record | None]:
+        """Return the loader of records."""
+        return BatchLoader(self._records)
+
+    @cached_property
+    def rows(self) -> BatchLoader[Want, Rows]:
+        """Return the loader of windows."""
+        return BatchLoader(self._rows)
+
+    @cached_property
+    def total(self) -> BatchLoader[Want, int | None]:
+        """Return the loader of sizes."""
+        return BatchLoader(self._access.totals)
+
+    def close(self) -> None:
+        """Stop what is under way: the request has ended."""
+        for loader in vars(self).values():
+            if isinstance(loader, BatchLoader):
+                loader.close()
 
     def check_calls(self, kinds: Set[Resource]) -> None:
         """Raise QueryTooComplex where reading something of each kind takes more calls than the request may make."""

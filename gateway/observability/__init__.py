@@ -1,1 +1,1 @@
-"""Subscribers of what happens elsewhere. Wired in `app.py`; nothing else imports this layer."""
+"""Subscribers of what happens elsewhere. Wired in `app`; nothing else imports this layer."""

@@ -27,6 +27,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+# Requests are counted so many at a time, which takes half as long.
+_COUNTED_TOGETHER = 64
+
 OTHER = "other"
 # Names of a manifest that get a label of their own; all further ones are `other`.
 MOST_OPERATIONS = 300
@@ -78,6 +81,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._done: list[RequestDone] = []
         self._requests = _Children(
             self._histogram(
                 "gateway_request_seconds", "HTTP requests answered.", ("route", "method", "status"), _REQUEST_S
@@ -111,15 +115,25 @@ class Metrics:
         self._begin()
 
     def on_request(self, done: RequestDone) -> None:
-        """Count a request, and the operation that it asked for."""
+        """Count a request, and the operation that it asked for; at the latest when somebody asks for the metrics."""
+        self._done.append(done)
+        if len(self._done) >= _COUNTED_TOGETHER:
+            self._count_requests()
+
+    def _count_requests(self) -> None:
+        done, self._done = self._done, []
+        for one in done:
+            self._count_request(one)
+        if kept := sum([one.facts.kept for one in done]):
+            self._ways("kept").inc(kept)
+
+    def _count_request(self, done: RequestDone) -> None:
         self._requests(done.route, done.method, done.status).observe(done.seconds)
         for code in done.error_codes:
             self._errors(code).inc()
-        if done.operation is not None:
-            name = self._label(done.operation.name)
-            self._operations(name, "kept" if done.kept else "made").observe(done.seconds)
-            if done.kept:
-                self._ways("kept").inc()
+        if done.facts.operation is not None:
+            name = self._label(done.facts.operation.name)
+            self._operations(name, "kept" if done.facts.kept else "made").observe(done.seconds)
 
     def on_call(self, sent: CallSent) -> None:
         """Count a call to Clever."""
@@ -151,6 +165,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return all metrics as text."""
+        self._count_requests()
         return generate_latest(self.registry)
 
     def _label(self, name: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from gateway.clever.client import CallSent
 from gateway.observability.audit import AuditLog
-from gateway.observability.log import log_request
+from gateway.observability.log import flush_log, log_request
 from gateway.observability.metrics import Metrics, RedisDone
 from gateway.observability.recent import Recent
 from gateway.web.middleware import RequestDone
@@ -39,6 +39,7 @@ class Observers:
 
     async def __aexit__(self, *_error: object) -> None:
         self._open.close()
+        flush_log()
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close)
 

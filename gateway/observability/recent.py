@@ -95,8 +95,8 @@ class Recent:
         self.requests.add()
         if done.error_codes or done.status >= 500:
             self.errors.add()
-        if done.operation is not None:
-            self._note(done.operation, None if done.kept else done.seconds)
+        if done.facts.operation is not None:
+            self._note(done.facts.operation, None if done.facts.kept else done.seconds)
 
     def on_call(self, sent: CallSent) -> None:
         """Note a call, and where it did not end well, how."""

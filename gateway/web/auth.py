@@ -1,11 +1,11 @@
 """Who asks. In pass-through the caller's bearer is a Clever district-app token, and the tenant is that token."""
 
+from functools import lru_cache
 from typing import Protocol
-
-from starlette.datastructures import Headers
 
 from gateway.errors import Unauthenticated
 from gateway.identity import Caller, Tenant
+from gateway.web.headers import RequestHeaders
 
 _WANTED = "send a Clever district-app token as `Authorization: Bearer <token>`"
 
@@ -15,7 +15,7 @@ class Authenticator(Protocol):
 
     challenge: str
 
-    async def caller(self, headers: Headers) -> Caller | None:
+    async def caller(self, headers: RequestHeaders) -> Caller | None:
         """Return the caller, or None where the request names nobody.
 
         Raises Unauthenticated where what it brings is malformed, refused or past its time, RequestRefused where that
@@ -33,10 +33,10 @@ class PassThrough:
 
     challenge = 'Bearer realm="Clever"'
 
-    async def caller(self, headers: Headers) -> Caller | None:
+    async def caller(self, headers: RequestHeaders) -> Caller | None:
         """Return the caller as the token's tenant."""
-        token = bearer_of(headers, _WANTED)
-        return None if token is None else Caller(Tenant(token))
+        header = headers.table.get(b"authorization")
+        return None if header is None else _caller_of(header)
 
     def nobody(self) -> Unauthenticated:
         """Build the error for a request without a token."""
@@ -46,16 +46,26 @@ class PassThrough:
         )
 
 
-def bearer_of(headers: Headers, wanted: str) -> str | None:
-    """Return the bearer's token, or None where the request carries no `Authorization`.
+# Telling who it is takes a digest, and callers come back; each request would have one made else.
+@lru_cache(maxsize=1024)
+def _caller_of(header: bytes) -> Caller:
+    """Return the caller that an `Authorization` header names in pass-through."""
+    return Caller(Tenant(bearer_in(header, _WANTED)))
+
+
+def bearer_of(headers: RequestHeaders, wanted: str) -> str | None:
+    """Return the bearer's token, or None where the request carries no `Authorization`. Raises as `bearer_in` does."""
+    header = headers.table.get(b"authorization")
+    return None if header is None else bearer_in(header, wanted)
+
+
+def bearer_in(header: bytes, wanted: str) -> str:
+    """Return the token in an `Authorization` header.
 
     A token's format is never judged: whether it is good is for others to say.
     Raises Unauthenticated, which says what is `wanted`, where the header holds something else than a bearer token.
     """
-    header = headers.get("authorization")
-    if header is None:
-        return None
-    scheme, _, token = header.strip().partition(" ")
+    scheme, _, token = header.decode("latin-1").strip().partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token or not token.isprintable() or not token.isascii():
         raise Unauthenticated(f"The Authorization header must be `Bearer <token>`: {wanted}.")

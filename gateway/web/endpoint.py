@@ -1,11 +1,11 @@
 """`/graphql`: GraphQL over HTTP by GET and POST, as a raw ASGI application."""
 
 import asyncio
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 
 from msgspec import UNSET
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.source import Source
@@ -14,32 +14,42 @@ from gateway.clever.allowance import Allowance, out_of_time
 from gateway.engine.accounts import account_of
 from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused
+from gateway.engine.operations import Named
 from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
-from gateway.engine.writing import CHUNK
-from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, Unauthenticated
-from gateway.identity import EXPLAIN as MAY_EXPLAIN
+from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, TryLater, Unauthenticated
+from gateway.identity import EXPLAIN as SEES_PLANS
 from gateway.identity import REFRESH, Caller, Tenant
 from gateway.loaders.handed import Handed
 from gateway.schema.context import Context
 from gateway.web.auth import Authenticator, PassThrough
+from gateway.web.begun import Begun
 from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
-from gateway.web.negotiation import GRAPHQL_JSON, JSON, choose_media_type
+from gateway.web.headers import RequestHeaders
+from gateway.web.leaving import while_wanted
+from gateway.web.negotiation import GRAPHQL_JSON, JSON, media_type_of
 from gateway.web.parsing import (
     ClientGone,
     check_content_type,
+    check_length,
     read_body,
     request_from_body,
     request_from_query_string,
+    whole_body,
 )
+from gateway.web.rates import Rates
 from gateway.web.reach import Reach, reach_of
+from gateway.web.replies import Pair, Reply, reply, reply_of, send_reply, tagged
+from gateway.web.turns import Turns
 
 # Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
 # that within this time is cut off whole.
 _GRACE_S = 5.0
 # With the value `plan`, asks what was done upstream and why.
 EXPLAIN = "x-clever-explain"
+_RAW_EXPLAIN = EXPLAIN.encode()
+_ALLOW = b"allow", b"GET, POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,14 @@ class EndpointLimits:
     audited: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whose turn it is: how many requests are worked out at a time, and how often one may ask where that is limited."""
+
+    turns: Turns = field(default_factory=lambda: Turns(1_000, 0, 1))
+    rates: Rates | None = None
+
+
 class GraphQLEndpoint:
     """Answers GraphQL requests; each gets loaders of its own."""
 
@@ -71,9 +89,12 @@ class GraphQLEndpoint:
         documents: PersistedDocuments | None = None,
         responses: Responses | None = None,
         authenticator: Authenticator | None = None,
+        admission: Admission | None = None,
         trace: Callable[[bool], Trace] = Trace,
     ) -> None:
         self._trace = trace
+        admission = admission or Admission()
+        self._turns, self._rates = admission.turns, admission.rates
         self._authenticator = authenticator or PassThrough()
         self._engine = engine
         self._source = source
@@ -84,202 +105,278 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        headers = Headers(scope=scope)
-        facts = facts_of(scope)
-        media_type = choose_media_type(",".join(headers.getlist("accept")))
-        more: dict[str, str] = {}
+        given = await self.answer(scope, RequestHeaders(scope["headers"]), receive, facts_of(scope))
+        if given is not None:
+            await send_reply(send, given)
+
+    async def answer(
+        self, scope: Scope, headers: RequestHeaders, receive: Receive, facts: RequestFacts
+    ) -> Reply | None:
+        """Return the reply to one HTTP request; None where the caller went away."""
+        media_type = media_type_of(headers.joined(b"accept"))
+        more: Sequence[Pair] = ()
         try:
             if media_type is None:
                 raise RequestRefused("BAD_USER_INPUT", f"Accept `{GRAPHQL_JSON}` or `{JSON}`.", status=406)
-            status, body = await self._answer(scope, receive, headers, media_type, facts, more)
+            began = time.monotonic()
+            caller = facts.caller = await self._authenticator.caller(headers)
+            if self._rates is not None:
+                self._rates.take(_who(caller, scope))
+            sent = await self._read(scope, receive, headers)
+            given = self._at_once(caller, scope["method"], headers, sent, media_type, facts)
+            if given is None:
+                asking = self._asking(caller, scope["method"], headers, media_type, facts)
+                given = await self._answer(asking, receive, sent, self._limits.deadline_s + began - time.monotonic())
         except ClientGone:
-            return
+            return None
         except RequestRefused as error:
             status, body = error.status, refusal([error], error.public_code)
             if status == 405:
-                more["allow"] = "GET, POST"
+                more = (_ALLOW,)
+            elif isinstance(error, TryLater):
+                more = ((b"retry-after", b"%d" % error.retry_after),)
         except Unauthenticated as error:
             status, body = 401, refusal([error], error.code)
-            more["www-authenticate"] = self._authenticator.challenge
+            more = ((b"www-authenticate", self._authenticator.challenge.encode()),)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is masked and carries the usual headers
             self._on_internal(error)
             status, body = 500, refusal([error], INTERNAL)
+        else:
+            facts.error_codes = given.codes
+            return given
         name_request(body, facts.request_id)
-        facts.error_codes, facts.answered = body.codes, body.data is not UNSET
-        await _send(send, status, media_type or JSON, body, more)
+        facts.error_codes = body.codes
+        return reply_of(status, media_type or JSON, body, more)
 
-    async def _answer(
-        self,
-        scope: Scope,
-        receive: Receive,
-        headers: Headers,
-        media_type: str,
-        facts: RequestFacts,
-        more: dict[str, str],
-    ) -> tuple[int, Answer]:
-        """Return status and body, and put headers into `more`.
-
-        Raises RequestRefused, Unauthenticated and ClientGone.
-        """
-        caller = facts.caller = await self._authenticator.caller(headers)
-        allowance = Allowance(self._limits.deadline_s, self._limits.calls, self._limits.rows)
+    async def _read(self, scope: Scope, receive: Receive, headers: RequestHeaders) -> bytes:
+        """Return the query string of a GET, the body of a POST."""
+        method = scope["method"]
+        if method == "GET":
+            check_cross_site(headers)
+            query_string: bytes = scope["query_string"]
+            return query_string
+        if method != "POST":
+            raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
+        # JSON is no type that a page may send without being asked about first: a POST needs no other check.
+        check_content_type(headers.table.get(b"content-type"), headers.table.get(b"content-encoding"))
+        check_length(headers.table.get(b"content-length"), self._limits.body_bytes)
+        first = Begun(receive())
+        if first.done and (whole := whole_body(first.result, self._limits.body_bytes)) is not None:
+            return whole
         try:
             async with asyncio.timeout(self._limits.deadline_s):
-                sent = await self._read(scope, receive, headers)
+                return await read_body(first, receive, self._limits.body_bytes)
         except TimeoutError:
             problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
+
+    def _at_once(
+        self,
+        caller: Caller | None,
+        method: str,
+        headers: RequestHeaders,
+        sent: bytes,
+        media_type: str,
+        facts: RequestFacts,
+    ) -> Reply | None:
+        """Return the very answer that is kept of these bytes, if there is nothing to find out first.
+
+        It says the same as `_again`, which may ask Clever; this one is the path that most requests take.
+        """
+        if caller is None or self._explains(caller, headers) or _wants_newer(caller, headers):
+            return None
+        source = self._source()
+        kept = self._responses.find(caller.tenant, _told_to(caller, sent), source.clock())
+        if kept is None or not source.trusts(caller.tenant):
+            return None
+        return self._given_again(kept, 0, method, headers, media_type, facts)
+
+    def _given_again(
+        self, kept: Kept, calls: int, method: str, headers: RequestHeaders, media_type: str, facts: RequestFacts
+    ) -> Reply:
+        facts.account, facts.answered = kept.account, True
+        facts.operation, facts.kept = kept.named, True
+        chunks = kept.body(calls, self._source().client.calls_left(kept.tenant))
+        if method == "GET":
+            return tagged(kept.tag, headers.get("if-none-match", ""), media_type, chunks)
+        return reply(200, media_type, chunks)
+
+    def _explains(self, caller: Caller | None, headers: RequestHeaders) -> bool:
+        if not self._limits.explain or not _may(caller, SEES_PLANS):
+            return False
+        return headers.table.get(_RAW_EXPLAIN, b"").strip().lower() == b"plan"
+
+    def _asking(
+        self, caller: Caller | None, method: str, headers: RequestHeaders, media_type: str, facts: RequestFacts
+    ) -> "_Asking":
         if caller is None and not self._limits.public_introspection:
             raise self._authenticator.nobody()
-        asking = _Asking(caller, allowance, headers, more, facts, by_get=scope["method"] == "GET")
+        explains, newer = self._explains(caller, headers), _wants_newer(caller, headers)
+        return _Asking(caller, method, headers, media_type, explains, newer, facts)
+
+    async def _answer(self, asking: "_Asking", receive: Receive, sent: bytes, seconds: float) -> Reply:
+        """Find an answer, or work it out. Raises RequestRefused, Unauthenticated and ClientGone."""
+        allowance = Allowance(seconds, self._limits.calls, self._limits.rows)
         try:
-            if (again := await self._again(asking, asking.name(sent))) is not None:
+            work = Begun(self._work_out(asking, allowance, sent))
+            if work.done:
+                return work.result
+            async with while_wanted(receive, allowance), asyncio.timeout(allowance.seconds_left + _GRACE_S):
+                return await work
+        except TimeoutError:
+            error = out_of_time()
+            return reply_of(504, asking.media_type, refusal([error], error.code))
+        finally:
+            asking.facts.upstream_calls = allowance.used
+
+    def _kept(self, asking: "_Asking", name: Hashable) -> Kept | None:
+        """Return the answer that is kept of a request, if it may be given again to one who asks like this."""
+        caller = asking.caller
+        if caller is None or asking.explains or asking.newer:
+            return None
+        return self._responses.find(caller.tenant, _told_to(caller, name), self._source().clock())
+
+    async def _again(self, asking: "_Asking", allowance: Allowance, kept: Kept) -> Reply | None:
+        """Give an answer again, if the token may still read it."""
+        source = self._source()
+        try:
+            await source.check(kept.tenant, allowance)
+        except GatewayError:
+            # It is told field by field, as it is where nothing is kept.
+            return None
+        if not kept.evidence.stands(source.clock()):
+            # The token is shown less than before: the check has just forgotten what the answer was made from.
+            return None
+        return self._given_again(kept, allowance.used, asking.method, asking.headers, asking.media_type, asking.facts)
+
+    async def _work_out(self, asking: "_Asking", allowance: Allowance, sent: bytes) -> Reply:
+        try:
+            kept = self._kept(asking, sent)
+            if kept is not None and (again := await self._again(asking, allowance, kept)) is not None:
                 return again
             asked = request_from_query_string(sent) if asking.by_get else request_from_body(sent)
             request = self._persisted.request(asked)
             name = canonical(request.query, request.operation_name, request.variables)
-            if (again := await self._again(asking, asking.name(name))) is not None:
+            kept = self._kept(asking, name)
+            if kept is not None and (again := await self._again(asking, allowance, kept)) is not None:
                 return again
             if self._limits.audited:
-                facts.account = account_of(request.query, self._persisted.trusted_name(request.query))
+                asking.facts.account = account_of(request.query, self._persisted.trusted_name(request.query))
             prepared = self._engine.prepare(request)
-            facts.operation = prepared.operation.named
-            if facts.account:
-                facts.account.operation = prepared.operation.node.operation.value
+            asking.facts.operation = prepared.operation.named
+            if asking.facts.account:
+                asking.facts.account.operation = prepared.operation.node.operation.value
             self._persisted.register(asked)
-            if caller is None and not prepared.only_introspects:
+            if asking.caller is None and not prepared.only_introspects:
                 raise self._authenticator.nobody()
-            return await self._execute(prepared, asking, (asking.name(sent), asking.name(name)))
+            return await self._execute(prepared, asking, allowance, (sent, name))
         except Refused as refused:
-            return (400 if media_type == GRAPHQL_JSON else 200), refused.body
-        finally:
-            facts.upstream_calls = allowance.used
+            return reply_of(400 if asking.media_type == GRAPHQL_JSON else 200, asking.media_type, refused.body)
 
-    async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> bytes:
-        """Return the query string of a GET, the body of a POST."""
-        if scope["method"] == "GET":
-            check_cross_site(headers)
-            query_string: bytes = scope["query_string"]
-            return query_string
-        if scope["method"] != "POST":
-            raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
-        # JSON is no type that a page may send without being asked about first: a POST needs no other check.
-        check_content_type(headers)
-        return await read_body(receive, headers, self._limits.body_bytes)
-
-    def _explains(self, asking: "_Asking") -> bool:
-        asked = asking.headers.get(EXPLAIN, "").strip().lower() == "plan"
-        return asked and self._limits.explain and asking.may(MAY_EXPLAIN)
-
-    async def _again(self, asking: "_Asking", name: Hashable) -> tuple[int, Answer] | None:
-        """Give an answer again, if it is kept and the token may still read it."""
-        source, tenant = self._source(), asking.tenant
-        if tenant is None or self._explains(asking) or _wants_newer(asking):
-            return None
-        kept = self._responses.find(tenant, name, source.roster(tenant), source.clock())
-        if kept is None:
-            return None
+    async def _execute(
+        self, prepared: Prepared, asking: "_Asking", allowance: Allowance, names: tuple[Hashable, ...]
+    ) -> Reply:
+        """Execute in turn with others. Raises TryLater, and Refused where it would make too many calls."""
+        await self._turns.take(asking.tenant, allowance.seconds_left)
         try:
-            await source.check(tenant, asking.allowance)
-        except GatewayError:
-            # It is told field by field, as it is where nothing is kept.
-            return None
-        if not kept.evidence.stands(source.roster(tenant), source.clock()):
-            # The token is shown less than before: the check has just forgotten what the answer was made from.
-            return None
-        asking.facts.operation, asking.facts.kept = kept.named, True
-        asking.facts.account = kept.account
-        cost = {
-            "calls": asking.allowance.used,
-            "cached": len(kept.evidence.entries),
-            "remaining": source.client.calls_left(tenant),
-        }
-        answer = Answer(kept.data)
-        if asking.caller and MAY_EXPLAIN in asking.caller.permissions:
-            answer.extensions = {"clever": {"cost": cost}}
-        return asking.tagged(kept, answer)
+            return await self._run(prepared, asking, allowance, names)
+        finally:
+            self._turns.give_back()
 
-    async def _execute(self, prepared: Prepared, asking: "_Asking", names: tuple[Hashable, ...]) -> tuple[int, Answer]:
-        if asking.caller is None:
-            return await self._run(prepared, asking, None, names)
-        trace = self._trace(self._explains(asking))
+    async def _run(
+        self, prepared: Prepared, asking: "_Asking", allowance: Allowance, names: tuple[Hashable, ...]
+    ) -> Reply:
+        source, caller = self._source(), asking.caller
+        if caller is None:
+            answer = await self._engine.execute(prepared, Context(source.client.version, None, allowance))
+            return self._executed(answer, asking)
         reach = await reach_of(
-            self._source(),
-            asking.caller,
-            asking.allowance,
-            trace,
-            refresh=_wants_newer(asking),
+            source,
+            caller,
+            allowance,
+            self._trace(asking.explains),
+            refresh=asking.newer,
             classmates=self._limits.classmates,
             handed=Handed() if asking.facts.account else None,
         )
         try:
-            return await self._run(prepared, asking, reach, names)
+            answer = await self._engine.execute(prepared, Context(source.client.version, reach.loaders, allowance))
+            if asking.facts.account and reach.handed:
+                asking.facts.account.records = reach.handed.counts()
+            if reach.access.used:
+                return self._finish(answer, asking, reach, [_told_to(caller, name) for name in names])
         finally:
-            reach.access.close()
+            reach.close()
+        return self._executed(answer, asking)
 
-    async def _run(
-        self, prepared: Prepared, asking: "_Asking", reach: Reach | None, names: tuple[Hashable, ...]
-    ) -> tuple[int, Answer]:
-        account = asking.facts.account
-        context = Context(self._source().client.version, reach.loaders if reach else None, asking.allowance)
-        try:
-            async with asyncio.timeout(asking.allowance.seconds_left + _GRACE_S):
-                answer = await self._engine.execute(prepared, context)
-        except TimeoutError:
-            error = out_of_time()
-            return 504, refusal([error], error.code)
-        if account and reach and reach.handed:
-            account.records = reach.handed.counts()
-        if reach is None or not reach.access.used:
-            return 200, answer
+    def _executed(self, answer: Answer, asking: "_Asking") -> Reply:
+        asking.facts.answered = answer.data is not UNSET
+        name_request(answer, asking.facts.request_id)
+        return reply_of(200, asking.media_type, answer)
+
+    def _finish(self, answer: Answer, asking: "_Asking", reach: Reach, names: Sequence[Hashable]) -> Reply:
+        """Return the reply with an answer made from data, and keep it where that is worth it."""
         access = reach.access
         if report := reach.report():
             answer.extensions = {"clever": report}
         evidence = None if answer.errors or access.trace.on else access.evidence()
-        named = prepared.operation.named
-        kept = self._responses.keep(access.tenant, names, answer, evidence, account, named) if evidence else None
-        return asking.tagged(kept, answer) if kept else (200, answer)
+        kept = None
+        if evidence:
+            told, account = reach.tells_costs, asking.facts.account
+            named = asking.facts.operation or Named()
+            kept = self._responses.keep(access.tenant, names, answer, evidence, told=told, account=account, named=named)
+        if kept is None or not asking.by_get:
+            return self._executed(answer, asking)
+        asking.facts.answered = True
+        return tagged(kept.tag, asking.headers.get("if-none-match", ""), asking.media_type, answer.chunks())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asking:
-    """Who asks, with what allowance, how, and the headers of the answer that are to be."""
+    """Who asks and how: by which method, in which media type, for the plan too, for data that is not remembered."""
 
     caller: Caller | None
-    allowance: Allowance
-    headers: Headers
-    more: dict[str, str]
+    method: str
+    headers: RequestHeaders
+    media_type: str
+    explains: bool
+    newer: bool
     facts: RequestFacts
-    by_get: bool
+
+    @property
+    def by_get(self) -> bool:
+        """Say whether the request stands in the URL."""
+        return self.method == "GET"
 
     @property
     def tenant(self) -> Tenant | None:
         """Return the caller's tenant."""
         return self.caller.tenant if self.caller else None
 
-    def name(self, request: Hashable) -> Hashable:
-        """Return what names a request among those of its tenant: nobody is given what another viewer was."""
-        return (self.caller.viewer, request) if self.caller and self.caller.viewer else request
 
-    def may(self, permission: str) -> bool:
-        """Say whether the caller may have a permission: of a person the roster tells, once it has been read."""
-        return self.caller is not None and (self.caller.viewer is not None or permission in self.caller.permissions)
-
-    def tagged(self, kept: Kept, answer: Answer) -> tuple[int, Answer]:
-        """Return status and body of an answer that may be asked for again: a GET may ask whether it has changed.
-
-        The tag is a weak one: it tells of the data, not of what this answer cost.
-        """
-        if not self.by_get:
-            return 200, answer
-        tag = f'W/"{kept.tag}"'
-        self.more.update({"etag": tag, "cache-control": "private, no-cache", "vary": "Accept, Authorization, Cookie"})
-        given = {one.strip().removeprefix("W/") for one in self.headers.get("if-none-match", "").split(",")}
-        return (304 if f'"{kept.tag}"' in given else 200), answer
+def _who(caller: Caller | None, scope: Scope) -> Hashable:
+    """Return what stands for a caller, who shares a limit with nobody else: one unknown is told by the address."""
+    if caller is None:
+        client = scope.get("client")
+        return client[0] if client else None
+    return caller.tenant.key, caller.viewer
 
 
-def _wants_newer(asking: _Asking) -> bool:
-    return "no-cache" in asking.headers.get("cache-control", "").lower() and asking.may(REFRESH)
+def _told_to(caller: Caller, name: Hashable) -> Hashable:
+    """Return what names a request of this caller: each is told what this one may see, and may know of the cost."""
+    if caller.viewer is None and SEES_PLANS in caller.permissions:
+        return name
+    return caller.viewer, caller.permissions, name
+
+
+def _wants_newer(caller: Caller | None, headers: RequestHeaders) -> bool:
+    sent = headers.table.get(b"cache-control")
+    return sent is not None and b"no-cache" in sent.lower() and _may(caller, REFRESH)
+
+
+def _may(caller: Caller | None, permission: str) -> bool:
+    """Say whether a caller may have a permission: of a person the roster tells, once it has been read."""
+    return caller is not None and (caller.viewer is not None or permission in caller.permissions)
 
 
 def name_request(body: Answer, request_id: str) -> None:
@@ -287,26 +384,3 @@ def name_request(body: Answer, request_id: str) -> None:
     for error in body.errors or ():
         if error["extensions"]["code"] == INTERNAL:
             error["extensions"]["requestId"] = request_id
-
-
-async def _send(send: Send, status: int, media_type: str, body: Answer, more: dict[str, str]) -> None:
-    chunks = [b""] if status == 304 else body.chunks()
-    size = sum(map(len, chunks))
-    if size <= CHUNK:
-        chunks = [b"".join(chunks)]
-    headers = {
-        "content-type": f"{media_type}; charset=utf-8",
-        "content-length": str(size),
-        # Children's records: nothing on the way may keep them.
-        "cache-control": "private, no-store",
-        "x-content-type-options": "nosniff",
-        "vary": "Accept, Authorization",
-        **more,
-    }
-    if status == 304:
-        del headers["content-type"], headers["content-length"]
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    for chunk in chunks[:-1]:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": chunks[-1]})

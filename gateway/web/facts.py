@@ -1,7 +1,8 @@
 """What is known of one HTTP request besides its answer, for the access log: no value that came from the caller."""
 
+from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.types import Scope
 
@@ -25,12 +26,18 @@ class RequestFacts:
 
     request_id: str = ""
     upstream_calls: int = 0
-    error_codes: list[str] = field(default_factory=list)
+    error_codes: Sequence[str] = ()
     operation: Named | None = None
     kept: bool = False
     caller: Caller | None = None
     account: Account | None = None
     answered: bool = False
+
+
+def note(scope: Scope, request_id: str) -> RequestFacts:
+    """Begin the facts of the request that `scope` describes."""
+    facts = scope[_KEY] = RequestFacts(request_id)
+    return facts
 
 
 def facts_of(scope: Scope) -> RequestFacts:

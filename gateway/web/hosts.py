@@ -21,7 +21,7 @@ class AllowedHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         probes = scope["type"] != "http" or scope["path"] in _PROBES
-        if probes or _name(Headers(scope=scope).getlist("host")) in self._names:
+        if probes or name_in(Headers(scope=scope).getlist("host")) in self._names:
             await self._app(scope, receive, send)
             return
         problem = "This server does not answer to the name in `Host`. Its operators list its names in the settings."
@@ -29,7 +29,7 @@ class AllowedHosts:
         await JSONResponse(body, 421)(scope, receive, send)
 
 
-def _name(sent: list[str]) -> str | None:
+def name_in(sent: list[str]) -> str | None:
     """Return the name of the one `Host` header, without its port; None where there is not exactly one."""
     if len(sent) != 1:
         return None

@@ -1,28 +1,26 @@
 """What happens around every request: its id, and one line of access log. Pure ASGI."""
 
-import os
+import random
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.engine.operations import Named
-from gateway.web.facts import RequestFacts, current_request_id, facts_of
+from gateway.web.facts import RequestFacts, current_request_id, facts_of, note
 
 REQUEST_ID = "x-request-id"
-_RAW_REQUEST_ID = REQUEST_ID.encode()
+RAW_REQUEST_ID = REQUEST_ID.encode()
 _SOUND = re.compile(rb"[\w-]{1,64}")
+_METHODS = frozenset(("GET", "POST", "HEAD", "OPTIONS"))
 
 
-@dataclass(frozen=True, slots=True)
-class RequestDone:
+class RequestDone(msgspec.Struct, frozen=True, gc=False):
     """One request as subscribers hear of it.
 
     `route` is one of ours or `other`: paths of strangers are not repeated. `status` is 0 where the caller went away
-    before there was an answer. `operation` is None where none was run, `kept` says that an earlier answer was given
-    again, `facts` are those that it was made from.
+    before there was an answer. `facts` are those that it was made from.
     """
 
     request_id: str
@@ -32,9 +30,19 @@ class RequestDone:
     seconds: float
     upstream_calls: int
     error_codes: tuple[str, ...]
-    facts: RequestFacts = field(default_factory=RequestFacts)
-    operation: Named | None = None
-    kept: bool = False
+    facts: RequestFacts = msgspec.field(default_factory=RequestFacts)
+
+
+def request_id(sent: bytes | None) -> bytes:
+    """Return the id that a caller sent if it is sound, else a new one: it has to be unique, not secret."""
+    if sent is not None and _SOUND.fullmatch(sent):
+        return sent
+    return b"%032x" % random.getrandbits(128)
+
+
+def log_method(method: str) -> str:
+    """Return a request's method as it is logged: those of strangers are not repeated."""
+    return method if method in _METHODS else "other"
 
 
 class RequestIds:
@@ -48,14 +56,13 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent = next((value for name, value in scope["headers"] if name == _RAW_REQUEST_ID), b"")
-        request_id = sent if _SOUND.fullmatch(sent) else os.urandom(16).hex().encode()
-        facts_of(scope).request_id = request_id.decode()
-        current_request_id.set(request_id.decode())
+        raw_id = request_id(next((value for name, value in scope["headers"] if name == RAW_REQUEST_ID), None))
+        note(scope, raw_id.decode())
+        current_request_id.set(raw_id.decode())
 
         async def with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (_RAW_REQUEST_ID, request_id)]
+                message["headers"] = [*message["headers"], (RAW_REQUEST_ID, raw_id)]
             await send(message)
 
         await self._app(scope, receive, with_id)
@@ -94,13 +101,11 @@ class AccessLog:
     def _done(self, scope: Scope, facts: RequestFacts, status: int, seconds: float) -> RequestDone:
         return RequestDone(
             facts.request_id,
-            scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "other",
+            log_method(scope["method"]),
             scope["path"] if scope["path"] in self._routes else "other",
             status,
             seconds,
             facts.upstream_calls,
             tuple(dict.fromkeys(facts.error_codes)),
             facts,
-            facts.operation,
-            facts.kept,
         )

@@ -1,9 +1,17 @@
 """Which of the two GraphQL media types to answer in: https://graphql.github.io/graphql-over-http/draft/#sec-Accept."""
 
+from functools import lru_cache
+
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
 
 _OFFERED = (JSON, GRAPHQL_JSON)
+
+
+@lru_cache(maxsize=256)
+def media_type_of(accept: bytes) -> str | None:
+    """Return what `choose_media_type` does for the bytes of a header; callers send the same few over and over."""
+    return choose_media_type(accept.decode("latin-1"))
 
 
 def choose_media_type(accept: str | None) -> str | None:

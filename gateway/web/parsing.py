@@ -1,11 +1,12 @@
 """From an HTTP request to a GraphQL request: https://graphql.github.io/graphql-over-http/draft/#sec-Request."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from starlette.datastructures import Headers, QueryParams
-from starlette.types import Receive
+from starlette.datastructures import QueryParams
+from starlette.types import Message, Receive
 
 from gateway.engine.persisted import Asked
 from gateway.errors import BadUserInput, RequestRefused
@@ -26,39 +27,57 @@ class ClientGone(Exception):
     """The caller went away before the request was complete."""
 
 
-async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
-    """Read a request's body of at most `limit` bytes.
+def check_length(declared: bytes | None, limit: int) -> None:
+    """Raise RequestRefused (413) where a request says itself that its body is longer than `limit` bytes."""
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+
+
+def whole_body(message: Message, limit: int) -> bytes | None:
+    """Return the body that came with this very message, unless more is to come; raises as `read_body` does."""
+    if message["type"] != "http.request" or message.get("more_body"):
+        return None
+    body: bytes = message.get("body", b"")
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+async def read_body(first: Awaitable[Message], receive: Receive, limit: int) -> bytes:
+    """Read a request's body of at most `limit` bytes, of which the `first` part is being received.
 
     Raises RequestRefused (413) where it is longer, ClientGone where the caller hangs up.
     """
-    too_large = RequestRefused(BAD_REQUEST, f"The request body is larger than {limit} bytes.", status=413)
-    declared = headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > limit:
-        raise too_large
     chunks: list[bytes] = []
     size = 0
+    message = await first
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise too_large
-        chunks.append(chunk)
+            raise _too_large(limit)
         if not message.get("more_body", False):
-            return b"".join(chunks)
+            return b"".join([*chunks, chunk])
+        chunks.append(chunk)
+        message = await receive()
 
 
-def check_content_type(headers: Headers) -> None:
-    """Raise RequestRefused (415) unless the body is JSON in UTF-8 and not compressed."""
-    media_type, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
+def _too_large(limit: int) -> RequestRefused:
+    return RequestRefused(BAD_REQUEST, f"The request body is larger than {limit} bytes.", status=413)
+
+
+@lru_cache(maxsize=256)
+def check_content_type(content_type: bytes | None, encoding: bytes | None) -> None:
+    """Raise RequestRefused (415) unless the body is JSON in UTF-8 and not compressed, as these two headers tell."""
+    media_type, *parameters = (part.strip().lower() for part in (content_type or b"").decode("latin-1").split(";"))
     charsets = [one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")]
     if media_type != "application/json" or any(charset not in ("utf-8", "utf8") for charset in charsets):
         raise RequestRefused(
             BAD_REQUEST, "Send the request as JSON in UTF-8, with `Content-Type: application/json`.", status=415
         )
-    if headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+    if (encoding or b"").lower() not in (b"", b"identity"):
         raise RequestRefused(BAD_REQUEST, "Send the request body without compression.", status=415)
 
 
@@ -108,11 +127,12 @@ def _checked(sent: Mapping[str, Any]) -> Asked:
     for part in ("variables", "extensions"):
         if sent.get(part) is not None and not isinstance(sent[part], dict):
             raise RequestRefused(BAD_REQUEST, f"`{part}` must be an object.")
-    document_id, digest = _document_id(sent), _persisted_hash(sent)
-    if isinstance(query, str) and query.strip():
-        document_id = None
-    elif query not in (None, "") or document_id is digest is None:
-        raise RequestRefused(BAD_REQUEST, "`query` is missing: send the GraphQL document in it, as a string.")
+    digest = _persisted_hash(sent["extensions"]) if sent.get("extensions") else None
+    document_id = None
+    if not (isinstance(query, str) and query.strip()):
+        document_id = _document_id(sent)
+        if query not in (None, "") or document_id is digest is None:
+            raise RequestRefused(BAD_REQUEST, "`query` is missing: send the GraphQL document in it, as a string.")
     if name is not None and not isinstance(name, str):
         raise RequestRefused(BAD_REQUEST, "`operationName` must be a string.")
     return Asked(query or None, name or None, sent.get("variables"), document_id, digest)
@@ -123,9 +143,9 @@ def _document_id(sent: Mapping[str, Any]) -> str | None:
     return next((one for one in found if isinstance(one, str) and one), None)
 
 
-def _persisted_hash(sent: Mapping[str, Any]) -> str | None:
+def _persisted_hash(extensions: Mapping[str, Any]) -> str | None:
     """Return the hash of an automatic persisted query."""
-    persisted = (sent.get("extensions") or {}).get("persistedQuery")
+    persisted = extensions.get("persistedQuery")
     if persisted is None:
         return None
     if not isinstance(persisted, dict) or persisted.get("version") != 1:

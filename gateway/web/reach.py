@@ -30,10 +30,20 @@ class Reach:
         """Return what the caller is permitted, as far as it is known who that is."""
         return self.scoped.permits if self.scoped else self.caller.permissions
 
+    @property
+    def tells_costs(self) -> bool:
+        """Say whether the caller may know what the request cost: it tells how much there is to be hidden."""
+        return EXPLAIN in self.permits
+
+    def close(self) -> None:
+        """End the request's work, and let go of what it has read."""
+        self.loaders.close()
+        self.access.close()
+
     def report(self) -> dict[str, object]:
-        """Return what the request cost, as far as the caller may know: it tells how much there is to be hidden."""
+        """Return what the request cost, as far as the caller may know."""
         report = self.access.report()
-        return report if EXPLAIN in self.permits else {name: report[name] for name in report.keys() & {"stale"}}
+        return report if self.tells_costs else {name: report[name] for name in report.keys() & {"stale"}}
 
 
 async def reach_of(

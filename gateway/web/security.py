@@ -5,7 +5,7 @@ Strict-Transport-Security is not among them: whoever ends TLS in front of the ga
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HEADERS = (
+SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -31,7 +31,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
                 has = {name for name, _ in headers}
-                message["headers"] = [*headers, *(pair for pair in _HEADERS if pair[0] not in has)]
+                message["headers"] = [*headers, *(pair for pair in SECURITY_HEADERS if pair[0] not in has)]
             await send(message)
 
         await self._app(scope, receive, completing)

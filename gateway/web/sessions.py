@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
-from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from gateway.errors import Unauthenticated
 from gateway.identity import Caller, Tenant, Viewer
+from gateway.web.headers import RequestHeaders
 
 _ALGORITHMS = ["dir", "A256GCM"]
 _HEADER = {"alg": "dir", "enc": "A256GCM"}
@@ -184,7 +184,7 @@ class SessionAuthenticator:
         self._tenant_of_district = tenant_of_district
         self._permissions = permissions
 
-    async def caller(self, headers: Headers) -> Caller | None:
+    async def caller(self, headers: RequestHeaders) -> Caller | None:
         """Return the person as the caller; None where there is no session.
 
         Raises Unauthenticated where the session has ended, or the district is not connected any more.

@@ -1,11 +1,10 @@
 """Who asks where the gateway holds Clever's tokens: people with a session or a JWT, back ends with an API key."""
 
-from starlette.datastructures import Headers
-
 from gateway.errors import Unauthenticated
 from gateway.identity import Caller
 from gateway.web.api_keys import PREFIX, ApiKeys
 from gateway.web.auth import bearer_of
+from gateway.web.headers import RequestHeaders
 from gateway.web.jwt import JwtAuthenticator
 from gateway.web.sessions import SessionAuthenticator
 
@@ -26,7 +25,7 @@ class ViewerAuthentication:
         self._keys = keys
         self._sessions = sessions
 
-    async def caller(self, headers: Headers) -> Caller | None:
+    async def caller(self, headers: RequestHeaders) -> Caller | None:
         """Return the caller, or None where the request names nobody. Raises Unauthenticated and RequestRefused."""
         token = bearer_of(headers, self._ways())
         if token is None:

@@ -10,17 +10,16 @@ ratios; they hold within one run only.
 import argparse
 import asyncio
 import json
-import socket
+import shutil
 import statistics
-import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
 import strawberry
 from starlette.applications import Starlette
-from starlette.routing import Mount, Route
 from strawberry.asgi import GraphQL
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
@@ -31,15 +30,17 @@ from gateway.clever import records
 from gateway.clever.allowance import Allowance
 from gateway.clever.catalogue import SCHOOLS, Relation
 from gateway.clever.client import CleverClient
-from gateway.engine.answers import Answer
+from gateway.cli.serving import listen, run, settle
 from gateway.engine.executor import Engine, Prepared, Request
 from gateway.schema.build import build_schema
 from gateway.schema.context import Context
 from gateway.schema.fields import read_attribute
 from gateway.schema.query import Query
 from gateway.schema.scalars import SCALARS
+from gateway.web.edge import Edge
 from gateway.web.endpoint import EndpointLimits, GraphQLEndpoint
-from tests.servers import running
+from gateway.web.replies import Reply, reply_of
+from tests.bench.load import by_asyncio, by_wrk, cpu_s, process
 
 QUERIES = {
     "2000 x 8 fields": "{ courses(first: 2000) { nodes { id cleverId name number a: name b: number c: name d: number } } }",
@@ -176,26 +177,47 @@ class PlannedView(GraphQLEndpoint):
 
     memory: Memory
 
-    async def _execute(self, prepared: Prepared, asking: Any, names: Any) -> tuple[int, Answer]:
-        return 200, await self._engine.execute(prepared, context(self.memory))
+    async def _execute(self, prepared: Prepared, asking: Any, allowance: Any, names: Any) -> Reply:
+        return reply_of(200, asking.media_type, await self._engine.execute(prepared, context(self.memory)))
+
+
+def serve(view: str) -> None:
+    """Serve one of the two views as `clever-gateway serve` would."""
+    app = Starlette()
+    if view == "plain":
+        plain = PlainView(plain_schema(), graphql_ide=None)
+        plain.memory = Memory()
+        app.mount("/graphql", plain)
+    else:
+        limits = EndpointLimits(
+            deadline_s=60, calls=100, rows=1_000_000, body_bytes=100_000, public_introspection=False
+        )
+        planned = PlannedView(Engine(build_schema()._schema), _no_source, limits)
+        planned.memory = Memory()
+        app.middleware_stack = Edge(app.build_middleware_stack(), planned, lambda _done: None)
+    settle()
+    listener = listen("127.0.0.1", 0)
+    run(app, listener, lambda: print(listener.getsockname()[1], flush=True))
 
 
 def over_http(rounds: int) -> None:
-    """Compare a small query over HTTP, one request after the other on one connection."""
-    plain = PlainView(plain_schema(), graphql_ide=None)
-    limits = EndpointLimits(deadline_s=60, calls=100, rows=1_000_000, body_bytes=100_000, public_introspection=False)
-    planned = PlannedView(Engine(build_schema()._schema), _no_source, limits)
-    plain.memory = planned.memory = Memory()
-    app = Starlette(routes=[Route("/planned", planned), Mount("/plain", plain)])
+    """Compare a small query over HTTP, each view in a process of its own, asked in turn."""
+    ask = by_wrk if shutil.which("wrk") else by_asyncio
+    paths = {"plain": "/graphql/", "planned": "/graphql"}
+    taken: dict[str, list[float]] = {view: [] for view in paths}
+    with ExitStack() as servers:
+        module = "-m", __spec__.name, "--serve"
+        running = {view: servers.enter_context(process(*module, view)) for view in paths}
+        for _ in range(rounds):
+            for view, (origin, pid) in running.items():
+                before = cpu_s(pid)
+                rate, _slowest = ask(origin + paths[view], SMALL, 16, 1)
+                taken[view].append((cpu_s(pid) - before) / rate)
     print(f"\n{'over HTTP, small query':<26} {'us of CPU':>10}")
-    others = set(threading.enumerate())
-    with running(app) as origin:
-        (server,) = set(threading.enumerate()) - others
-        clock = time.pthread_getcpuclockid(server.ident or 0)
-        took = {path: _seconds(origin, path, rounds, clock) for path in ("/plain/", "/planned")}
-    for path, seconds in took.items():
-        print(f"{path.strip('/'):<26} {seconds * 1e6:>10.0f}")
-    print(f"{'ratio':<26} {took['/plain/'] / took['/planned']:>9.1f}x")
+    for view, seconds in taken.items():
+        print(f"{view:<26} {statistics.median(seconds) * 1e6:>10.0f}")
+    ratio = statistics.median([slow / fast for slow, fast in zip(taken["plain"], taken["planned"], strict=True)])
+    print(f"{'ratio':<26} {ratio:>9.1f}x")
 
 
 @cache
@@ -204,40 +226,15 @@ def _no_source() -> Source:
     return Source(CleverClient("http://127.0.0.1:9", "v3.1"))
 
 
-def _seconds(origin: str, path: str, rounds: int, clock: int) -> float:
-    """Return the median over rounds of the CPU seconds that the server's thread takes for a request."""
-    host, port = origin.removeprefix("http://").split(":")
-    body = json.dumps({"query": SMALL}).encode()
-    head = f"POST {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer x\r\ncontent-type: application/json\r\n"
-    sent = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-    taken = []
-    with socket.create_connection((host, int(port))) as connection:
-        for _ in range(rounds):
-            started = time.clock_gettime(clock)
-            for _ in range(100):
-                connection.sendall(sent)
-                _read_answer(connection)
-            taken.append((time.clock_gettime(clock) - started) / 100)
-    return statistics.median(taken)
-
-
-def _read_answer(connection: socket.socket) -> None:
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += connection.recv(65_536)
-    head, _, body = received.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200"), head
-    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-    while len(body) < length:
-        body += connection.recv(65_536)
-    assert b'"errors"' not in body, body
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--serve", metavar="VIEW", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.serve:
+        serve(options.serve)
+        return
     asyncio.run(in_process(options.rounds))
     over_http(options.rounds)
 

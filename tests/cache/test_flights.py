@@ -101,6 +101,70 @@ async def test_work_that_all_have_left_goes_on(flights: Flights) -> None:
     assert work.begun == 1
 
 
+@pytest.mark.parametrize("who", ["first", "second", "both"])
+async def test_work_that_all_have_hung_up_on_is_cancelled_and_begun_anew(flights: Flights, who: str) -> None:
+    work = Work()
+    allowances = [Allowance(5, 10) for _ in range(2)]
+    waiters = [asyncio.create_task(flights.share(TENANT, "name", work, one)) for one in allowances]
+    await turns()
+    for place, name in enumerate(("first", "second")):
+        if who in (name, "both"):
+            allowances[place].abandon()
+            waiters[place].cancel()
+    await turns()
+    assert flights.under_way(TENANT, "name") is (who != "both")
+    late = share(flights, work)
+    await turns()
+    work.gate.set()
+    assert await late == 1
+    assert work.begun == (2 if who == "both" else 1)
+
+
+async def test_one_whose_part_of_a_request_hung_up_counts_as_well(flights: Flights) -> None:
+    work, whole = Work(), Allowance(5, 10)
+    part = asyncio.create_task(flights.share(TENANT, "name", work, whole.part(seconds=3).part()))
+    await turns()
+    whole.abandon()
+    part.cancel()
+    # One who comes in the very moment does not get what is being cancelled.
+    late = share(flights, work)
+    await turns()
+    work.gate.set()
+    assert await late == 1
+
+
+async def test_what_is_done_for_later_goes_on_whoever_hangs_up(flights: Flights) -> None:
+    work, allowance = Work(), Allowance(5, 10)
+    task = flights.start(TENANT, "name", work())
+    waiter = asyncio.create_task(flights.share(TENANT, "name", work, allowance))
+    await turns()
+    allowance.abandon()
+    waiter.cancel()
+    await turns()
+    work.gate.set()
+    assert await task == 1
+    assert work.begun == 1
+
+
+def test_what_somebody_had_no_more_time_for_goes_on_for_the_next() -> None:
+    async def scene() -> None:
+        flights, work = Flights(), Work()
+        await raises(DeadlineExceeded, share(flights, work, 1))
+        gone = Allowance(5, 10)
+        waiter = asyncio.create_task(flights.share(TENANT, "name", work, gone))
+        await turns()
+        gone.abandon()
+        waiter.cancel()
+        await turns()
+        late = share(flights, work)
+        await turns()
+        work.gate.set()
+        assert await late == 1
+        assert work.begun == 1
+
+    simulate(scene)
+
+
 def test_the_time_of_one_who_waits_ends_for_that_one_alone() -> None:
     async def scene() -> None:
         flights, work = Flights(), Work()

@@ -100,7 +100,7 @@ class TestTwoWorkers:
             "try: run_workers(functools.partial(sys.exit, 3), 2, listen('127.0.0.1', 0), print, 1)\n"
             "except Failure as failure: print(failure)\n"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=40, check=True)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
 
         assert done.stdout == "the server did not start; the lines above say why.\n"
 

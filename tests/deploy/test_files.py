@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from gateway.app import ROUTES
+from gateway.app.build import ROUTES
 from gateway.settings import Settings, variable
 from tests.deploy.dockerfile import stages
 from tests.deploy.files import DEPLOY, ROOT, documents

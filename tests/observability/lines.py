@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gateway.observability.log import configure_logging
+from gateway.observability.log import configure_logging, flush_log
 from gateway.observability.shape import Format
 
 
@@ -20,6 +20,7 @@ class Log:
     @property
     def text(self) -> str:
         """Return everything as it was written."""
+        flush_log()
         return self.stream.getvalue()
 
     @property
@@ -35,13 +36,14 @@ class Log:
 @contextmanager
 def logged(level: str = "info", form: Format = "auto") -> Iterator[Log]:
     """Catch the log as it would be written, and leave the loggers as they were."""
-    loggers = [logging.getLogger(name) for name in ("gateway", "gateway.access", "uvicorn.error", "httpx")]
+    loggers = [logging.getLogger(name) for name in ("gateway", "uvicorn.error", "httpx")]
     before = [(logger, logger.handlers, logger.propagate, logger.level) for logger in loggers]
     log = Log()
     configure_logging(level, log.stream, form)
     try:
         yield log
     finally:
+        flush_log()
         for logger, handlers, propagate, old_level in before:
             logger.handlers, logger.propagate = handlers, propagate
             logger.setLevel(old_level)

@@ -1,13 +1,19 @@
 """The log: one JSON object a line, whatever is logged, and of the levels that were set."""
 
+import asyncio
 import io
+import json
 import logging
+import re
+import subprocess
+import sys
 
+import msgspec
 import pytest
 
 from gateway.clever.client import CallSent
-from gateway.observability.log import log_call, log_internal, log_request, log_untrusted
-from gateway.observability.shape import Format, is_json
+from gateway.observability.log import configure_logging, log_call, log_internal, log_request, log_untrusted
+from gateway.observability.shape import Format, formatter, is_json
 from gateway.web.facts import current_request_id
 from gateway.web.middleware import RequestDone
 from tests.observability.lines import logged
@@ -42,6 +48,76 @@ def test_a_request_and_a_call_are_each_a_line_of_their_own_fields() -> None:
         "bytes": 512,
         "attempt": 1,
     }
+
+
+async def test_lines_of_requests_are_written_together_and_soon() -> None:
+    written: list[str] = []
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return super().write(text)
+
+    with logged() as log:
+        configure_logging("info", Stream())
+        for number in range(3):
+            log_request(msgspec.structs.replace(REQUEST, request_id=f"id-{number}"))
+        assert written == []
+        while not written:  # noqa: ASYNC110 - the loop itself writes, a moment later
+            await asyncio.sleep(0.001)
+        configure_logging("info", log.stream)
+
+    (text,) = written
+    assert [json.loads(line)["request_id"] for line in text.splitlines()] == ["id-0", "id-1", "id-2"]
+
+
+async def test_other_lines_come_behind_those_that_wait() -> None:
+    with logged() as log:
+        log_request(REQUEST)
+        log_untrusted("a" * 64)
+        log_request(REQUEST)
+
+    assert [line["event"] for line in log.lines] == ["request", "untrusted document", "request"]
+
+
+def test_a_loop_that_ended_does_not_keep_lines_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def one() -> None:
+        log_request(REQUEST)
+
+    with logged() as log:
+        for moment in (4e9, 5e9):
+            monkeypatch.setattr("gateway.observability.log.time.time", lambda moment=moment: moment)
+            asyncio.run(one())
+        assert log.stream.getvalue() == ""
+        monkeypatch.setattr("gateway.observability.log.time.time", lambda: 6e9)
+        log_request(REQUEST)
+        assert log.stream.getvalue().count("\n") == 3
+
+
+def test_nothing_that_waits_is_lost_when_the_process_ends() -> None:
+    code = (
+        "import asyncio\n"
+        "from gateway.observability.log import configure_logging, log_request\n"
+        "from gateway.web.middleware import RequestDone\n"
+        "configure_logging('info')\n"
+        "async def one(): log_request(RequestDone('an-id', 'POST', '/graphql', 200, 0.25, 3, ()))\n"
+        "asyncio.run(one())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stderr)["request_id"] == "an-id"
+
+
+def test_a_line_of_a_request_is_what_any_line_is() -> None:
+    with logged() as log:
+        log_request(REQUEST)
+        plain = logging.StreamHandler(log.stream)
+        plain.setFormatter(formatter(as_json=True))
+        logging.getLogger("gateway").handlers = [plain]
+        log_request(REQUEST)
+
+    one, other = log.text.splitlines()
+    assert re.sub(r'"time":"[^"]{24}"', "", one) == re.sub(r'"time":"[^"]{24}"', "", other)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from gateway.identity import Tenant
 from gateway.observability.gauges import MOST_DISTRICTS, Watched
 from gateway.observability.metrics import MOST_OPERATIONS, Metrics, RedisDone
 from gateway.settings import Settings
+from gateway.web.facts import RequestFacts
 from gateway.web.middleware import RequestDone
 from tests.conftest import TOKEN, Upstream
 from tests.resilience.faulty import ANY, Faulty, status
@@ -84,7 +85,7 @@ class TestRequests:
         metrics = Metrics()
         for number in range(2 * MOST_OPERATIONS):
             done = RequestDone(
-                "id", "POST", "/graphql", 200, 0.1, 0, (), operation=Named(f"Operation{number}", "0" * 8)
+                "id", "POST", "/graphql", 200, 0.1, 0, (), RequestFacts(operation=Named(f"Operation{number}", "0" * 8))
             )
             metrics.on_request(done)
         found = samples(metrics.render().decode())
@@ -242,7 +243,9 @@ def test_every_metric_says_what_it_is_and_names_its_unit() -> None:
 
 def test_a_request_and_a_call_cost_microseconds_to_count() -> None:
     metrics = Metrics()
-    done = RequestDone("id", "POST", "/graphql", 200, 0.0004, 0, (), operation=Named("Rosters", "0" * 8), kept=True)
+    done = RequestDone(
+        "id", "POST", "/graphql", 200, 0.0004, 0, (), RequestFacts(operation=Named("Rosters", "0" * 8), kept=True)
+    )
     call = CallSent("/users", 200, 0.1, 100, 1, "scan")
 
     def count() -> None:

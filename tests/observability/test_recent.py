@@ -4,6 +4,7 @@ from gateway.clever.client import CallSent
 from gateway.engine.operations import Named
 from gateway.observability.metrics import RedisDone
 from gateway.observability.recent import Minute, Recent
+from gateway.web.facts import RequestFacts
 from gateway.web.middleware import RequestDone
 
 
@@ -16,7 +17,7 @@ class Clock:
 
 
 def request(named: Named | None, seconds: float = 0.1, *, kept: bool = False, route: str = "/graphql") -> RequestDone:
-    return RequestDone("id", "POST", route, 200, seconds, 0, (), operation=named, kept=kept)
+    return RequestDone("id", "POST", route, 200, seconds, 0, (), RequestFacts(operation=named, kept=kept))
 
 
 def call(status: int | None, failure: str = "") -> CallSent:

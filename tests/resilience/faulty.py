@@ -136,6 +136,8 @@ class Faulty:
         """Forget scripts, calls and changes to the records."""
         self.records = roster()
         self.asked: list[Asked] = []
+        # Calls whose caller hung up before they were answered, by path and query.
+        self.left: list[str] = []
         self._scripts: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._always: dict[str, Fault] = {}
 
@@ -163,8 +165,10 @@ class Faulty:
         raw_path = scope["raw_path"].decode()
         version, _, path = raw_path.removeprefix("/").partition("/")
         headers = tuple((name.decode(), value.decode()) for name, value in scope["headers"])
-        self.asked.append(Asked(scope["method"], version, f"/{path}?{query}" if query else f"/{path}", headers))
-        await _send(self._fault(f"/{path}")(self._sound(raw_path, query)), receive, send)
+        target = f"/{path}?{query}" if query else f"/{path}"
+        self.asked.append(Asked(scope["method"], version, target, headers))
+        if not await _send(self._fault(f"/{path}")(self._sound(raw_path, query)), receive, send):
+            self.left.append(target)
 
     def _fault(self, path: str) -> Fault:
         for key in (path, ANY):
@@ -223,12 +227,13 @@ def _json(value: Any) -> Reply:
     return Reply(200, msgspec.json.encode(value))
 
 
-async def _send(reply: Reply, receive: Receive, send: Send) -> None:
+async def _send(reply: Reply, receive: Receive, send: Send) -> bool:
+    """Send a reply; return whether the caller was there for it."""
     if reply.after_s:
         await receive()  # the request's own end; what comes next is that the caller hangs up
         with suppress(TimeoutError):
             await asyncio.wait_for(receive(), reply.after_s)
-            return
+            return False
     headers = [(name.encode(), value.encode()) for name, value in reply.headers]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if reply.cut:
@@ -236,6 +241,7 @@ async def _send(reply: Reply, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.body", "body": reply.body[:10], "more_body": True})
     else:
         await send({"type": "http.response.body", "body": reply.body})
+    return True
 
 
 @contextmanager

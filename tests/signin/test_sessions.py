@@ -8,12 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwe
 from joserfc.jwk import OctKey
-from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from gateway.errors import Unauthenticated
 from gateway.identity import Tenant, Viewer
+from gateway.web.headers import RequestHeaders
 from gateway.web.sessions import Seal, Session, SessionAuthenticator, Sessions, Spent, cookie_of
+
+
+def sent(headers: dict[str, str]) -> RequestHeaders:
+    return RequestHeaders([(name.encode(), value.encode()) for name, value in headers.items()])
+
 
 USER, DISTRICT = "a" * 24, "d" * 24
 ONE, OTHER = "one" * 12, "other" * 8
@@ -194,7 +199,7 @@ class TestTheCaller:
     async def test_it_is_the_person_in_the_district(
         self, sessions: Sessions, authenticator: SessionAuthenticator
     ) -> None:
-        caller = await authenticator.caller(Headers({"cookie": begun(sessions)}))
+        caller = await authenticator.caller(sent({"cookie": begun(sessions)}))
 
         assert caller is not None
         assert caller.viewer == Viewer(USER)
@@ -205,7 +210,7 @@ class TestTheCaller:
         async def tenant(district: str) -> Tenant:
             return Tenant("token", district)
 
-        caller = await SessionAuthenticator(sessions, tenant).caller(Headers({"cookie": begun(sessions)}))
+        caller = await SessionAuthenticator(sessions, tenant).caller(sent({"cookie": begun(sessions)}))
         assert caller is not None
         assert caller.permissions == frozenset()
 
@@ -213,10 +218,10 @@ class TestTheCaller:
     async def test_it_is_nobody_without_the_cookie(
         self, authenticator: SessionAuthenticator, headers: dict[str, str]
     ) -> None:
-        assert await authenticator.caller(Headers(headers)) is None
+        assert await authenticator.caller(sent(headers)) is None
 
     async def test_an_authorization_goes_first(self, sessions: Sessions, authenticator: SessionAuthenticator) -> None:
-        headers = Headers({"cookie": begun(sessions), "authorization": "Bearer x"})
+        headers = sent({"cookie": begun(sessions), "authorization": "Bearer x"})
 
         assert await authenticator.caller(headers) is None
 
@@ -227,4 +232,4 @@ class TestTheCaller:
         sessions.begin(response, USER, "e" * 24)
 
         with pytest.raises(Unauthenticated, match="not connected to this application any more"):
-            await authenticator.caller(Headers({"cookie": cookie_from(response)}))
+            await authenticator.caller(sent({"cookie": cookie_from(response)}))

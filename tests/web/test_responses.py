@@ -172,16 +172,17 @@ class TestKeeping:
         return entry
 
     def test_it_lasts_until_its_data_is_due_or_replaced(self) -> None:
-        roster, responses = Roster(), Responses(100_000)
-        evidence = Evidence((self.entry(roster),), 300.0)
         for end in ("due", "forgotten", "replaced"):
-            responses.keep(self.tenant, ["name"], Answer({"a": 1}), evidence)
-            assert responses.find(self.tenant, "name", roster, 299.9)
-            assert responses.find(Tenant("b"), "name", roster, 1.0) is None
+            roster, responses = Roster(), Responses(100_000)
+            entry = self.entry(roster)
+            responses.keep(self.tenant, ["name"], Answer({"a": 1}), Evidence((entry,), 300.0))
+            assert responses.find(self.tenant, "name", 299.9)
+            assert responses.find(Tenant("b"), "name", 1.0) is None
             if end == "replaced":
                 self.entry(roster)
-            known, now = (Roster(), 1.0) if end == "forgotten" else (roster, 300.0 if end == "due" else 1.0)
-            assert responses.find(self.tenant, "name", known, now) is None
+            elif end == "forgotten":
+                roster.remove(entry.key)
+            assert responses.find(self.tenant, "name", 300.0 if end == "due" else 1.0) is None
             assert (len(responses), responses.bytes) == (0, 0)
 
     def test_it_is_bounded_and_the_least_used_goes_first(self) -> None:
@@ -189,10 +190,10 @@ class TestKeeping:
         evidence = Evidence((self.entry(roster),), 300.0)
         for number in range(100):
             responses.keep(self.tenant, [f"{number}"], Answer("x" * 1_000), evidence)
-            assert responses.find(self.tenant, "0", roster, 1.0)
+            assert responses.find(self.tenant, "0", 1.0)
             assert responses.bytes <= 20_000
         assert len(responses) == 13
-        assert responses.find(self.tenant, "50", roster, 1.0) is None
+        assert responses.find(self.tenant, "50", 1.0) is None
 
     def test_what_is_too_large_is_not_kept(self) -> None:
         roster, responses = Roster(), Responses(20_000)

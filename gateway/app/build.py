@@ -1,12 +1,11 @@
-"""create_app(settings): the composition root, and the only place that sees every layer."""
+"""create_app(settings): the gateway, put together."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, fields
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from starlette.applications import Starlette
@@ -20,15 +19,13 @@ from starlette.routing import BaseRoute, Route
 from gateway import __version__
 from gateway.access.source import Source
 from gateway.access.trace import Trace
+from gateway.app.callers import open_api_keys, open_callers, open_graphiql, open_token_source
 from gateway.cache.freshness import Lifetimes
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
 from gateway.clever.client import CallSent, CleverClient, ClientLimits
 from gateway.clever.district_tokens import DistrictTokens
-from gateway.clever.outside import Fetch, Unread, WatchedFile
 from gateway.clever.retry import Backoff
-from gateway.clever.signin import App, CleverSignIn
-from gateway.clever.token_sources import FileTokens, FixedTokens, ListedTokens, TokenSource, read_pairs
 from gateway.engine.answers import refusal
 from gateway.engine.documents import DocumentCache
 from gateway.engine.executor import Engine
@@ -36,18 +33,12 @@ from gateway.engine.limits import Limits
 from gateway.engine.persisted import PersistedDocuments, read_manifest
 from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
-from gateway.identity import Tenant
 from gateway.observability import metrics as prometheus
 from gateway.observability.audit import AuditLog
-from gateway.observability.gauges import Watched
+from gateway.observability.gauges import Queue, Watched
 from gateway.observability.log import (
     log_call,
     log_internal,
-    log_no_sign_in,
-    log_own_secret,
-    log_problem,
-    log_sign_in,
-    log_tokens,
     log_untrusted,
 )
 from gateway.observability.metrics import Metrics
@@ -57,23 +48,20 @@ from gateway.observability.status import StatusBoard
 from gateway.observability.tracing import open_tracing
 from gateway.schema.build import build_schema
 from gateway.settings import Misconfigured, Settings, listed
-from gateway.web.api_keys import ApiKeys
 from gateway.web.around import Around
-from gateway.web.auth import Authenticator, PassThrough
+from gateway.web.auth import Authenticator
 from gateway.web.csrf import PREFLIGHT_HEADERS
-from gateway.web.endpoint import EXPLAIN, EndpointLimits, GraphQLEndpoint, name_request
+from gateway.web.edge import Edge
+from gateway.web.endpoint import EXPLAIN, Admission, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
-from gateway.web.graphiql_page import graphiql_routes
 from gateway.web.hosts import AllowedHosts
-from gateway.web.jwks import PublicKeys
-from gateway.web.jwt import JwtAuthenticator, JwtRules
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestIds
 from gateway.web.ops import ops_routes
+from gateway.web.rates import Rates
 from gateway.web.security import SecurityHeaders
-from gateway.web.sessions import Seal, SessionAuthenticator, Sessions
-from gateway.web.signin import CALLBACK, LOGIN, LOGOUT, SignIn, Site, Tenants
+from gateway.web.signin import CALLBACK, LOGIN, LOGOUT
 from gateway.web.status_page import State, status_routes
-from gateway.web.viewer_auth import ViewerAuthentication
+from gateway.web.turns import Turns
 
 if TYPE_CHECKING:
     from gateway.observability.spans import Tracing
@@ -81,7 +69,6 @@ if TYPE_CHECKING:
 ROUTES = frozenset(
     {"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", "/status", LOGIN, CALLBACK, LOGOUT}
 )
-_LARGEST_KEY_SET = 512 * 1024
 
 
 def create_app(
@@ -120,19 +107,15 @@ def create_app(
                 source = None
 
     def state() -> State:
-        return "ready" if source is not None and callers.ready else "starting"
+        return "starting" if not (source and callers.ready) else "draining" if app.state.draining else "ready"
 
     callers = open_callers(settings, the_source, lambda tenant: source.withdraw(tenant) if source else None)
-    persisted = open_persisted(settings)
-    engine = open_engine(settings, persisted, observers.metrics, tracing)
-    responses = open_responses(settings)
-    watched = Watched(lambda: source, responses, settings.calls_per_worker)
-    observers.metrics.watch(watched)
-    limits, trace = endpoint_limits(settings), tracing.trace if tracing else Trace
-    endpoint = GraphQLEndpoint(
-        engine, the_source, limits, log_internal, persisted, responses, callers.authenticator, trace
-    )
-    return Starlette(
+    responses, admits = open_responses(settings), admission(settings)
+    metrics, who = observers.metrics, callers.authenticator
+    watched = Watched(lambda: source, responses, settings.calls_per_worker, partial(queue_of, admits.turns))
+    metrics.watch(watched)
+    endpoint = open_endpoint(settings, metrics, tracing, the_source, responses, who, admits)
+    app = Starlette(
         routes=[
             Route("/graphql", endpoint),
             Route("/", _front_door(settings.graphiql)),
@@ -145,6 +128,38 @@ def create_app(
         exception_handlers={404: _elsewhere, 405: _elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
+    app.state.draining = False
+    if tracing is None:
+        app.middleware_stack = edge(app, endpoint, observers, settings)
+    return app
+
+
+def open_endpoint(
+    settings: Settings,
+    metrics: Metrics,
+    tracing: "Tracing | None",
+    source: Callable[[], Source],
+    responses: Responses,
+    authenticator: Authenticator,
+    admits: Admission,
+) -> GraphQLEndpoint:
+    """Build what answers GraphQL requests. Raises ManifestError."""
+    persisted = open_persisted(settings)
+    engine = open_engine(settings, persisted, metrics, tracing)
+    limits, trace = endpoint_limits(settings), tracing.trace if tracing else Trace
+    return GraphQLEndpoint(engine, source, limits, log_internal, persisted, responses, authenticator, admits, trace)
+
+
+def edge(app: Starlette, endpoint: GraphQLEndpoint, observers: Observers, settings: Settings) -> Edge:
+    """Return the short way to the endpoint, in front of the stack that everything else goes through."""
+    hosts, origins = listed(settings.allowed_hosts), listed(settings.cors_origins)
+    stack_below = app.build_middleware_stack()
+    return Edge(stack_below, endpoint, observers.on_request, hosts=hosts, cross_origin=bool(origins))
+
+
+def queue_of(turns: Turns) -> Queue:
+    """Return how many requests have a turn, and how many wait for one."""
+    return Queue(turns.taken, turns.waiting, turns.at_once)
 
 
 def status(settings: Settings, watched: Watched, recent: Recent | None, state: Callable[[], State]) -> list[BaseRoute]:
@@ -152,6 +167,17 @@ def status(settings: Settings, watched: Watched, recent: Recent | None, state: C
     if settings.status_password is None or recent is None:
         return []
     return status_routes(settings.status_password.get_secret_value(), StatusBoard(watched, recent, state))
+
+
+def open_responses(settings: Settings) -> Responses:
+    """Build the memory of answers that are given again."""
+    return Responses(settings.response_cache_bytes if settings.cache and settings.response_cache else 0)
+
+
+def admission(settings: Settings) -> Admission:
+    """Return how many requests there may be at a time, and how often one may ask."""
+    turns = Turns(settings.max_concurrent, settings.max_queued, settings.queue_seconds)
+    return Admission(turns, Rates(settings.client_rate, settings.client_burst) if settings.client_rate else None)
 
 
 def endpoint_limits(settings: Settings) -> EndpointLimits:
@@ -168,24 +194,6 @@ def endpoint_limits(settings: Settings) -> EndpointLimits:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Callers:
-    """Who callers are, and the tokens of their districts where the gateway holds them.
-
-    `sign_in`: where people sign in, if they can. `opens` is opened in turn.
-    """
-
-    authenticator: Authenticator
-    tokens: DistrictTokens | None = None
-    sign_in: SignIn | None = None
-    opens: Sequence[AbstractAsyncContextManager[Any]] = ()
-
-    @property
-    def ready(self) -> bool:
-        """Say whether anybody can be answered: tokens that the gateway holds have been read."""
-        return self.tokens is None or self.tokens.ready
-
-
 def check_files(settings: Settings) -> None:
     """Raise Misconfigured or ManifestError where a setting names what cannot be used, before anything is started."""
     open_persisted(settings)
@@ -195,93 +203,6 @@ def check_files(settings: Settings) -> None:
     audit = open_audit(settings)
     if audit is not None:
         audit.close()
-
-
-def open_callers(settings: Settings, source: Callable[[], Source], on_gone: Callable[[Tenant], None]) -> Callers:
-    """Build what finds out who asks. `on_gone` hears of districts whose tokens are gone. Raises Misconfigured."""
-    if settings.auth == "passthrough":
-        return Callers(PassThrough())
-    token_source, opens = open_token_source(settings)
-    tokens = DistrictTokens(token_source, refresh_s=settings.token_refresh, on_read=log_tokens, on_gone=on_gone)
-    keys = open_api_keys(settings, tokens)
-    jwts: JwtAuthenticator | None = None
-    if settings.jwt_jwks_url:
-        fetch = Fetch(settings.jwt_jwks_url, most_bytes=_LARGEST_KEY_SET)
-        public_keys = PublicKeys(partial(fetch.read, settings.jwt_jwks_url), partial(log_problem, "keys of JWTs"))
-        audiences = tuple(listed(settings.jwt_audience))
-        rules = JwtRules(settings.jwt_issuer or "", audiences, settings.jwt_user_claim, settings.jwt_district_claim)
-        jwts = JwtAuthenticator(public_keys, tokens.tenant, rules)
-        opens += [fetch, aclosing(public_keys)]
-    people = open_sign_in(settings, tokens.tenant, source)
-    authenticator = ViewerAuthentication(jwts=jwts, keys=keys, sessions=people.authenticator if people else None)
-    opens += [people.clever, tokens] if people else [tokens]
-    return Callers(authenticator, tokens, people.sign_in if people else None, opens)
-
-
-def open_api_keys(settings: Settings, tokens: DistrictTokens) -> ApiKeys | None:
-    """Open the file of API keys, if there is one. Raises Misconfigured."""
-    if not settings.api_keys_file:
-        return None
-    try:
-        return ApiKeys(WatchedFile(Path(settings.api_keys_file)), tokens.tenant, partial(log_problem, "API keys"))
-    except Unread as error:
-        raise Misconfigured("api_keys_file", error) from None
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """What signing in takes: Clever's side of it, to be entered; our side; and who recognises the sessions."""
-
-    clever: CleverSignIn
-    sign_in: SignIn
-    authenticator: SessionAuthenticator
-
-
-def open_sign_in(settings: Settings, tenants: Tenants, source: Callable[[], Source]) -> People | None:
-    """Build what signing in takes; None where the settings do not have people sign in."""
-    client_id, secret = settings.clever_client_id, settings.clever_client_secret
-    if client_id is None or secret is None:
-        return None
-    if settings.origin is None:
-        log_no_sign_in()
-        return None
-    if settings.session_secret is None:
-        log_own_secret()
-    sealed = listed(settings.session_secret.get_secret_value()) if settings.session_secret else [token_urlsafe(48)]
-    site = Site(settings.origin, home="/graphiql" if settings.graphiql else "/")
-    app = App(client_id, secret.get_secret_value(), f"{settings.origin}{CALLBACK}")
-    clever = CleverSignIn(
-        app, settings.oauth_origin, settings.clever_url, settings.clever_version, timeout_s=settings.upstream_timeout
-    )
-    sessions = Sessions(sealed, settings.session_hours * 3600, secure=site.secure)
-    sign_in = SignIn(clever, sessions, Seal(sealed, "sign-in"), site, tenants, source, log_sign_in)
-    return People(clever, sign_in, SessionAuthenticator(sessions, tenants))
-
-
-def open_graphiql(settings: Settings, demo_token: str | None, sign_in: SignIn | None) -> list[BaseRoute]:
-    """Build GraphiQL's routes; none where it is off."""
-    if not settings.graphiql:
-        return []
-    if sign_in is None:
-        return graphiql_routes(demo_token=demo_token, explain=settings.explain)
-    # A plan tells how large a district is: that is nothing for everybody who may sign in.
-    return graphiql_routes(sign_in=True, on_page=sign_in.tidy)
-
-
-def open_token_source(settings: Settings) -> tuple[TokenSource, list[AbstractAsyncContextManager[Any]]]:
-    """Build what the tokens of districts are read from, and what is to be opened before. Raises Misconfigured."""
-    try:
-        if settings.district_tokens:
-            return FixedTokens(read_pairs(settings.district_tokens.get_secret_value())), []
-        if settings.district_tokens_file:
-            file = FileTokens(WatchedFile(Path(settings.district_tokens_file)))
-            file.tokens()
-            return file, []
-    except Unread as error:
-        raise Misconfigured("district_tokens" if settings.district_tokens else "district_tokens_file", error) from None
-    secret = settings.clever_client_secret.get_secret_value() if settings.clever_client_secret else ""
-    fetch = Fetch(settings.oauth_origin)
-    return ListedTokens(fetch, settings.oauth_origin, settings.clever_client_id or "", secret), [fetch]
 
 
 def open_audit(settings: Settings) -> AuditLog | None:
@@ -302,11 +223,6 @@ def open_source(settings: Settings, client: CleverClient, tokens: DistrictTokens
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
     return Source(client, shelf, lifetimes, tokens, recheck_s=settings.token_recheck)
-
-
-def open_responses(settings: Settings) -> Responses:
-    """Build the memory of answers that are given again."""
-    return Responses(settings.response_cache_bytes if settings.cache and settings.response_cache else 0)
 
 
 def open_persisted(settings: Settings) -> PersistedDocuments:
