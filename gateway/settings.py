@@ -16,6 +16,7 @@ _ELSEWHERE = frozenset({"GATEWAY_BUILD_GRAPHIQL"})
 # Hosts that are this machine: what goes there passes nobody.
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
+_SHORTEST_PASSWORD = 12
 _SHORTEST_SECRET = 32
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
 _REDIS = re.compile(r"(?:rediss?://[^\s/]+(?:/\d*)?(?:\?\S*)?|unix://(?:[^\s@/]*@)?/\S+)")
@@ -243,6 +244,17 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level of what is logged; `debug` adds a line for each call to Clever."
     )
+    log_format: Literal["auto", "json", "pretty"] = Field(
+        "auto", description="How logs are written: a JSON object a line, for people, or as is fit for where they go."
+    )
+    tracing: Literal["off", "otlp", "console"] = Field(
+        "off",
+        description="Where OpenTelemetry's traces go: nowhere, to a collector as `OTEL_EXPORTER_OTLP_ENDPOINT` and its "
+        "like say, or to stdout. Needs the extra `otel`.",
+    )
+    status_password: SecretStr | None = Field(
+        None, description="Password of the page at `/status`, by HTTP Basic for any user; no page without one."
+    )
     token: SecretStr | None = Field(
         None,
         description="Token that the commands `query`, `explain` and `doctor` send if they are given none; no server "
@@ -282,6 +294,14 @@ class Settings(BaseSettings):
         if value is not None and len(value.get_secret_value()) < _KEY_CHARACTERS:
             raise ValueError(f"must be {_KEY_CHARACTERS} characters at least; `openssl rand -base64 32` makes one up")
         return value
+
+    @field_validator("status_password")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        password = value.get_secret_value().strip() if value else ""
+        if 0 < len(password) < _SHORTEST_PASSWORD:
+            raise ValueError(f"must have at least {_SHORTEST_PASSWORD} characters")
+        return SecretStr(password) if password else None
 
     @property
     def calls_per_worker(self) -> int:

@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from gateway.access import elsewhere
 from gateway.access.costs import Cost, pages
@@ -124,6 +124,10 @@ class Access:
             unknown = len(kinds - self.reading.view.kinds())
             if unknown > self._allowance.calls_left:
                 raise too_many_calls(unknown, self._allowance.limit)
+
+    def note_decision(self, rows: Resource, decision: Literal["shown", "hidden", "refused"], records: int = 1) -> None:
+        """Note what became of records, or of a whole want where it is refused, that a viewer asked for."""
+        self._source.decisions[rows.name, decision] += records
 
     def close(self) -> None:
         """Let go of what the request has read; nothing is to be asked of it any more."""
@@ -295,7 +299,7 @@ class Access:
         return self.trace.step(Step(what, parents, path, why, cost), self._allowance)
 
     def _trace_known(self, names: Iterable[str]) -> None:
-        for name, count in Counter(names).items() if self.trace.on else ():
+        for name, count in Counter(names).items() if self.trace.listens else ():
             with self.trace.step(Step(name, count, "memory", "everything is known", Cost()), self._allowance):
                 pass
 

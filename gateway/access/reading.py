@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from gateway.access.source import Source
 from gateway.cache.freshness import Age
 from gateway.cache.shelf import Entry, Key
 from gateway.cache.view import View
 from gateway.clever.allowance import Allowance
+from gateway.clever.catalogue import Resource
 from gateway.errors import DeadlineExceeded, GatewayError, UpstreamError
 from gateway.identity import Tenant
 
@@ -158,9 +159,10 @@ class Reading:
     def _note_spares(self, reason: str) -> None:
         """Note that what the other view has looked at was used."""
         for entry in self._looked_at:
-            if self.view.age(entry) > Age.FRESH:
+            fresh = self.view.age(entry) is Age.FRESH
+            if not fresh:
                 self._note_stale(entry, reason)
-            self._count(entry)
+            self._count(entry, "hit" if fresh else "stale")
         self._looked_at.clear()
 
     async def _newer(self, key: Key, allowance: Allowance) -> Entry:
@@ -178,10 +180,11 @@ class Reading:
             if self._may_not_spare():
                 raise
             self._note_stale(spare, str(error.code))
-        self._count(spare)
+        self._count(spare, "stale")
         return spare
 
     async def _read(self, key: Key, allowance: Allowance) -> Entry:
+        self._source.reads[_resource(key).name, "miss"] += 1
         entry = await self._source.read(self._tenant, key, allowance, newest=self._refresh)
         if self._refresh and self.view.age(entry) > Age.USABLE:
             # Somebody else had begun to read it too long ago.
@@ -189,13 +192,14 @@ class Reading:
         return entry
 
     def _used(self, entry: Entry, age: Age) -> None:
-        self._count(entry)
+        self._count(entry, "hit" if age is Age.FRESH else "stale")
         if age is Age.USABLE:
             self._note_stale(entry, REFRESHING)
             self._source.refresh(self._tenant, entry.key)
 
-    def _count(self, entry: Entry) -> None:
+    def _count(self, entry: Entry, how: Literal["hit", "stale"]) -> None:
         self.cached += 1
+        self._source.reads[entry.resource.name, how] += 1
         self._source.touch(entry)
 
     def _note_stale(self, entry: Entry, reason: str) -> None:
@@ -203,3 +207,7 @@ class Reading:
             self._oldest = entry.at
         if reason != REFRESHING:
             self._reason = reason
+
+
+def _resource(key: Key) -> Resource:
+    return key[0].rows if isinstance(key, tuple) else key.rows

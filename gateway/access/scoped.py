@@ -100,6 +100,9 @@ class ScopedAccess:
                 found[call] = self._told(outcome)
             elif outcome is not None and await self._is_vouched_for(outcome, circles):
                 found[call] = self.sight.shown(outcome, circles)
+        for call, told in found.items():
+            if not isinstance(told, Exception):
+                self._access.note_decision(call.rows, "hidden" if told is None else "shown")
         return found
 
     async def _is_vouched_for(self, record: Record, circles: Sequence[Seen]) -> bool:
@@ -121,6 +124,11 @@ class ScopedAccess:
             found[one] = self._told(outcome) if isinstance(outcome, Exception) else await self._sifted(one, outcome)
         for one, records in lists.items():
             found[one] = records if isinstance(records, Exception) else cut(records, one.window)
+        for one, told in found.items():
+            if isinstance(told, FieldForbidden):
+                self._access.note_decision(one.relation.rows, "refused")
+            elif not isinstance(told, Exception):
+                self._access.note_decision(one.relation.rows, "shown", len(told.records))
         return found
 
     async def totals(self, wants: Sequence[Want]) -> Mapping[Want, int | Exception | None]:

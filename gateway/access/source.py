@@ -72,6 +72,10 @@ class Source:
         self._taught: OrderedDict[Tenant, float] = OrderedDict()
         self._statistics: OrderedDict[Tenant, Statistics] = OrderedDict()
         self._refreshing: Counter[Tenant] = Counter()
+        # How requests came to what they read, by kind of record and `hit`, `stale` or `miss`.
+        self.reads: Counter[tuple[str, str]] = Counter()
+        # What viewers got of what they asked for, by kind of record and `shown`, `hidden` or `refused`.
+        self.decisions: Counter[tuple[str, str]] = Counter()
 
     async def aclose(self) -> None:
         """Stop what is still being read."""
@@ -81,6 +85,11 @@ class Source:
     def roster(self, tenant: Tenant) -> Roster:
         """Return what is remembered of a tenant's district."""
         return Roster() if self.shelf is None else self.shelf.roster(tenant)
+
+    @property
+    def tenants(self) -> list[Tenant]:
+        """Return whose Clever something has been learned of, those first who came first."""
+        return list(self._statistics)
 
     def statistics(self, tenant: Tenant) -> Statistics:
         """Return what has been learned of a tenant's Clever, with the calls that its minute has left now."""

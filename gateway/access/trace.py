@@ -43,11 +43,18 @@ class Step:
 
 @dataclass(slots=True)
 class Trace:
-    """The steps of one request in the order of their beginning; kept only where `on`."""
+    """The steps of one request in the order of their beginning; kept only where `on`.
+
+    `listens` says whether anybody hears of steps that take no call, too.
+    """
 
     on: bool = False
     steps: list[Step] = field(default_factory=list)
     _began: float = field(default_factory=time.perf_counter)
+    listens: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.listens = self.on
 
     @contextmanager
     def step(self, step: Step, allowance: Allowance) -> Iterator[Allowance]:

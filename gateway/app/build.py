@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import BaseRoute, Route
 
 from gateway.access.source import Source
+from gateway.access.trace import Trace
 from gateway.app.callers import open_api_keys, open_callers, open_graphiql, open_token_source
 from gateway.cache.freshness import Lifetimes
 from gateway.cache.redis.events import RedisDone
@@ -33,17 +34,21 @@ from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
 from gateway.observability import metrics as prometheus
 from gateway.observability.audit import AuditLog
+from gateway.observability.gauges import Queue, Watched
 from gateway.observability.log import (
-    flush_log,
     log_call,
     log_internal,
     log_redis,
-    log_request,
     log_untrusted,
 )
 from gateway.observability.metrics import Metrics
+from gateway.observability.observers import Observers
+from gateway.observability.recent import Recent
+from gateway.observability.status import StatusBoard
+from gateway.observability.tracing import open_tracing
 from gateway.schema.build import build_schema
 from gateway.settings import Misconfigured, Settings, listed
+from gateway.web.around import Around
 from gateway.web.auth import Authenticator
 from gateway.web.csrf import PREFLIGHT_HEADERS
 from gateway.web.edge import Edge
@@ -51,28 +56,37 @@ from gateway.web.endpoint import EXPLAIN, Admission, EndpointLimits, GraphQLEndp
 from gateway.web.facts import facts_of
 from gateway.web.front import elsewhere, front_door
 from gateway.web.hosts import AllowedHosts
-from gateway.web.middleware import REQUEST_ID, AccessLog, RequestDone, RequestIds
+from gateway.web.middleware import REQUEST_ID, AccessLog, RequestIds
 from gateway.web.ops import ops_routes
 from gateway.web.rates import Rates
 from gateway.web.security import SecurityHeaders
 from gateway.web.signin import CALLBACK, LOGIN, LOGOUT
+from gateway.web.status_page import State, status_routes
 from gateway.web.turns import Turns
 
 if TYPE_CHECKING:
     from gateway.cache.redis.sharing import Sharing
+    from gateway.observability.spans import Tracing
 
-ROUTES = frozenset({"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", LOGIN, CALLBACK, LOGOUT})
+ROUTES = frozenset(
+    {"/", "/graphql", "/graphiql", "/healthz", "/readyz", "/metrics", "/status", LOGIN, CALLBACK, LOGOUT}
+)
 
 
 def create_app(
-    settings: Settings, *, demo_token: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    *,
+    demo_token: str | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    tracing: "Tracing | None" = None,
 ) -> Starlette:
     """Build the gateway. `demo_token` is filled in on the GraphiQL page; never pass a real one.
 
-    Raises Misconfigured and ManifestError where a setting names what cannot be used.
+    Raises Misconfigured, ManifestError and TracingUnavailable where a setting names what cannot be used.
     """
     source: Source | None = None
-    metrics = Metrics()
+    tracing = open_tracing(settings.tracing) if tracing is None else tracing
+    observers = Observers(Recent() if settings.status_password else None, tracing, open_audit(settings))
 
     def the_source() -> Source:
         if source is None:
@@ -83,10 +97,9 @@ def create_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         nonlocal source
         async with AsyncExitStack() as opened:
-            if audit is not None:
-                opened.enter_context(audit.reopened_on_hangup())
+            await opened.enter_async_context(observers)
             redis = await opened.enter_async_context(sharing) if sharing is not None else None
-            client = await opened.enter_async_context(open_client(settings, transport, metrics.on_call, redis))
+            client = await opened.enter_async_context(open_client(settings, transport, observers.on_call, redis))
             source = open_source(settings, client, callers.tokens, redis)
             try:
                 for one in callers.opens:
@@ -95,50 +108,35 @@ def create_app(
             finally:
                 await source.aclose()
                 source = None
-                flush_log()
 
-    audit = open_audit(settings)
+    def state() -> State:
+        return "starting" if not (source and callers.ready) else "draining" if app.state.draining else "ready"
+
     callers = open_callers(settings, the_source, lambda tenant: source.withdraw(tenant) if source else None)
-    sharing = open_sharing(settings)
-    endpoint = open_endpoint(settings, the_source, metrics, callers.authenticator, sharing)
-    on_request = subscribers(metrics, audit)
-
-    def ready() -> bool:
-        return source is not None and callers.ready and not app.state.draining
-
-    graphiql = open_graphiql(settings, demo_token, callers.sign_in)
+    sharing = open_sharing(settings, observers.on_redis)
+    responses, admits = open_responses(settings), admission(settings)
+    metrics, who = observers.metrics, callers.authenticator
+    watched = Watched(lambda: source, responses, settings.calls_per_worker, partial(queue_of, admits.turns))
+    metrics.watch(watched)
+    persisted = open_persisted(settings, sharing)
+    endpoint = open_endpoint(settings, metrics, tracing, the_source, responses, who, admits, persisted)
     app = Starlette(
         routes=[
             Route("/graphql", endpoint),
             Route("/", front_door(settings.graphiql)),
             *(callers.sign_in.routes() if callers.sign_in else ()),
-            *ops_routes(ready, metrics.render, prometheus.CONTENT_TYPE),
-            *graphiql,
+            *ops_routes(lambda: state() == "ready", observers.metrics.render, prometheus.CONTENT_TYPE),
+            *status(settings, watched, observers.recent, state),
+            *open_graphiql(settings, demo_token, callers.sign_in),
         ],
-        middleware=around(settings, on_request),
+        middleware=stack(settings, observers, tracing),
         exception_handlers={404: elsewhere, 405: elsewhere, Exception: _unexpected},
         lifespan=lifespan,
     )
     app.state.draining = False
-    app.middleware_stack = edge(app.build_middleware_stack(), endpoint, on_request, settings)
+    if tracing is None:
+        app.middleware_stack = edge(app, endpoint, observers, settings)
     return app
-
-
-def around(settings: Settings, on_request: Callable[[RequestDone], None]) -> list[Middleware]:
-    """Return what stands around all routes."""
-    return [
-        Middleware(RequestIds),
-        Middleware(AccessLog, on_request=on_request, routes=ROUTES),
-        *browser_safety(settings),
-    ]
-
-
-def edge(
-    app: ASGIApp, endpoint: GraphQLEndpoint, on_request: Callable[[RequestDone], None], settings: Settings
-) -> Edge:
-    """Put the short way to the endpoint in front of the whole application."""
-    cross_origin = bool(listed(settings.cors_origins))
-    return Edge(app, endpoint, on_request, hosts=listed(settings.allowed_hosts), cross_origin=cross_origin)
 
 
 def open_responses(settings: Settings) -> Responses:
@@ -149,36 +147,43 @@ def open_responses(settings: Settings) -> Responses:
 
 def open_endpoint(
     settings: Settings,
-    source: Callable[[], Source],
     metrics: Metrics,
+    tracing: "Tracing | None",
+    source: Callable[[], Source],
+    responses: Responses,
     authenticator: Authenticator,
-    sharing: "Sharing | None" = None,
+    admits: Admission,
+    persisted: PersistedDocuments,
 ) -> GraphQLEndpoint:
-    """Build what answers GraphQL requests. Raises ManifestError."""
-    persisted = open_persisted(settings, sharing)
-    engine = open_engine(settings, persisted, metrics)
-    responses, limits = open_responses(settings), endpoint_limits(settings)
-    return GraphQLEndpoint(
-        engine, source, limits, log_internal, persisted, responses, authenticator, admission(settings)
-    )
+    """Build what answers GraphQL requests."""
+    engine = open_engine(settings, persisted, metrics, tracing)
+    limits, trace = endpoint_limits(settings), tracing.trace if tracing else Trace
+    return GraphQLEndpoint(engine, source, limits, log_internal, persisted, responses, authenticator, admits, trace)
+
+
+def edge(app: Starlette, endpoint: GraphQLEndpoint, observers: Observers, settings: Settings) -> Edge:
+    """Return the short way to the endpoint, in front of the stack that everything else goes through."""
+    hosts, origins = listed(settings.allowed_hosts), listed(settings.cors_origins)
+    stack_below = app.build_middleware_stack()
+    return Edge(stack_below, endpoint, observers.on_request, hosts=hosts, cross_origin=bool(origins))
+
+
+def queue_of(turns: Turns) -> Queue:
+    """Return how many requests have a turn, and how many wait for one."""
+    return Queue(turns.taken, turns.waiting, turns.at_once)
+
+
+def status(settings: Settings, watched: Watched, recent: Recent | None, state: Callable[[], State]) -> list[BaseRoute]:
+    """Return the status page, if there is a password for it."""
+    if settings.status_password is None or recent is None:
+        return []
+    return status_routes(settings.status_password.get_secret_value(), StatusBoard(watched, recent, state))
 
 
 def admission(settings: Settings) -> Admission:
     """Return how many requests there may be at a time, and how often one may ask."""
     turns = Turns(settings.max_concurrent, settings.max_queued, settings.queue_seconds)
     return Admission(turns, Rates(settings.client_rate, settings.client_burst) if settings.client_rate else None)
-
-
-def subscribers(metrics: Metrics, audit: AuditLog | None) -> Callable[[RequestDone], None]:
-    """Return what tells all who want to hear of requests."""
-
-    def on_request(done: RequestDone) -> None:
-        metrics.on_request(done)
-        log_request(done)
-        if audit is not None:
-            audit.on_request(done)
-
-    return on_request
 
 
 def endpoint_limits(settings: Settings) -> EndpointLimits:
@@ -258,16 +263,19 @@ def open_persisted(settings: Settings, sharing: "Sharing | None" = None) -> Pers
     return PersistedDocuments(settings.persisted_bytes, trusted, mode, log_untrusted, texts)
 
 
-def open_engine(settings: Settings, persisted: PersistedDocuments, metrics: Metrics) -> Engine:
+def open_engine(
+    settings: Settings, persisted: PersistedDocuments, metrics: Metrics, tracing: "Tracing | None" = None
+) -> Engine:
     """Build the engine over the schema, with the limits that the settings describe."""
     schema = build_schema()._schema
     limits = Limits(**{one.name: getattr(settings, f"max_{one.name}") for one in fields(Limits)})
     documents = DocumentCache(schema, limits, persisted.texts, suggestions=settings.public_introspection)
-    return Engine(schema, log_internal, metrics.on_executed, settings.engine, documents)
+    parts = (schema, log_internal, metrics.on_executed, settings.engine, documents)
+    return tracing.engine(*parts) if tracing else Engine(*parts)
 
 
-def browser_safety(settings: Settings) -> list[Middleware]:
-    """Return what stands between browsers and the routes."""
+def stack(settings: Settings, observers: Observers, tracing: "Tracing | None") -> list[Middleware]:
+    """Return what every request goes through, the outermost first; last what stands between browsers and routes."""
     hosts, origins = listed(settings.allowed_hosts), listed(settings.cors_origins)
     cors = Middleware(
         CORSMiddleware,
@@ -277,6 +285,9 @@ def browser_safety(settings: Settings) -> list[Middleware]:
         expose_headers=(REQUEST_ID, "retry-after"),
     )
     return [
+        Middleware(RequestIds),
+        *([Middleware(Around, opens=tracing.request, path="/graphql")] if tracing else []),
+        Middleware(AccessLog, on_request=observers.on_request, routes=ROUTES),
         Middleware(SecurityHeaders),
         *([Middleware(AllowedHosts, names=hosts)] if hosts else []),
         *([cors] if origins else []),

@@ -6,7 +6,7 @@ packed before anything is given up.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -119,11 +119,19 @@ class Shelf:
         self._packing: dict[Entry, asyncio.Task[None]] = {}
         self.bytes = 0
         self.evicted = 0
+        # How many entries there are of each kind of record, and the bytes that they take.
+        self.entries_of: Counter[str] = Counter()
+        self.bytes_of: Counter[str] = Counter()
 
     @property
     def most_decoded(self) -> float:
         """Return the bytes above which a list is packed from the start, so that one district cannot fill the shelf."""
         return self._capacity / 8
+
+    @property
+    def capacity(self) -> int:
+        """Return the bytes that may be taken."""
+        return self._capacity
 
     def roster(self, tenant: Tenant) -> Roster:
         """Return what is known of a tenant's district."""
@@ -143,6 +151,8 @@ class Shelf:
         self._front[entry] = tenant
         self._sizes[entry] = entry.bytes
         self.bytes += entry.bytes
+        self.entries_of[entry.resource.name] += 1
+        self.bytes_of[entry.resource.name] += entry.bytes
         if isinstance(entry.rows, DecodedRows) and entry.rows.bytes > _WORTH_PACKING:
             self._large[entry] = None
         if in_back:
@@ -170,6 +180,7 @@ class Shelf:
             change = entry.bytes - before
             self._sizes[entry] = entry.bytes
             self.bytes += change
+            self.bytes_of[entry.resource.name] += change
             if entry in self._back:
                 self._back_bytes += change
             if change > 0:
@@ -253,5 +264,7 @@ class Shelf:
         self._large.pop(entry, None)
         size = self._sizes.pop(entry)
         self.bytes -= size
+        self.entries_of[entry.resource.name] -= 1
+        self.bytes_of[entry.resource.name] -= size
         if self._back.pop(entry, None) is not None:
             self._back_bytes -= size

@@ -4,6 +4,7 @@ Calls are frozen and hashable: the same value is a plan's step, a memory's key a
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlencode
 
 from gateway.clever.catalogue import EVERYTHING, Relation, Resource, Selection
@@ -14,6 +15,8 @@ MAX_LIMIT = 10_000
 # `ending_before=last` asks for the last page.
 LAST = "last"
 
+Kind = Literal["look-up", "link", "scan", "count"]
+
 
 @dataclass(frozen=True, slots=True)
 class RecordCall:
@@ -22,6 +25,11 @@ class RecordCall:
     rows: Resource
     id: str
     role: str | None = field(default=None, compare=False)
+
+    @property
+    def kind(self) -> Kind:
+        """Return what kind of call this is."""
+        return "look-up"
 
     @property
     def template(self) -> str:
@@ -45,6 +53,11 @@ class ListCall:
     limit: int | None = None
     after: str | None = None
     before: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Return what kind of call this is: a page of a collection, or of what a record is linked to."""
+        return "scan" if self.id is None else "link"
 
     @property
     def path(self) -> str:
@@ -71,6 +84,11 @@ class CountCall:
 
     rows: Resource
     role: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Return what kind of call this is."""
+        return "count"
 
     @property
     def template(self) -> str:

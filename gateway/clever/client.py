@@ -20,14 +20,16 @@ from gateway.clever.allowance import Allowance, out_of_time
 from gateway.clever.body import Bodies, TooLarge, read_aside
 from gateway.clever.breaker import FAILURES, Breaker
 from gateway.clever.budget import Budget, Place, WindowBudget
-from gateway.clever.calls import Call, CountCall, ListCall, RecordCall
+from gateway.clever.calls import Call, CountCall, Kind, ListCall, RecordCall
 from gateway.clever.checks import Districts, Walk, check_link, rows_beyond
 from gateway.clever.decode import LargePage, NotClever, Page, decode_count, decode_page, decode_record, not_clever
 from gateway.clever.records import Record
 from gateway.clever.retry import RETRYABLE, Backoff
+from gateway.clever.tally import Tally
 from gateway.clever.transport import open_transport
 from gateway.errors import (
     Unauthenticated,
+    UpstreamError,
     UpstreamInvalidResponse,
     UpstreamRateLimited,
     UpstreamTimeout,
@@ -56,13 +58,18 @@ _HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class CallSent:
-    """What subscribers hear of one call sent: never an id, a token or a body. `status` is None where none came."""
+    """What subscribers hear of one call sent: never an id, a token or a body.
+
+    `status` is None where none came; then `failure` says why, or is empty where nobody waited to the end.
+    """
 
     template: str
     status: int | None
     seconds: float
     bytes: int
     attempt: int
+    kind: Kind
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,9 @@ class CleverClient:
         self._districts = Districts()
         self._bodies = Bodies(self._limits.max_bytes)
         self._base = f"{self.origin}/{version}"
+        # Calls that wait for their turn, and calls under way.
+        self.waiting, self.under_way = Tally(), Tally()
+        self.concurrency = self._limits.concurrency
         self._idle_s = self._limits.timeout_s / 2
         patient = httpx.Timeout(self._limits.timeout_s, connect=self._idle_s)
         self._patient = {"timeout": patient.as_dict()}
@@ -134,6 +144,11 @@ class CleverClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
+
+    @property
+    def left_alone(self) -> bool:
+        """Say whether Clever is left alone for a while after many failures."""
+        return self._breaker.is_open
 
     def calls_left(self, tenant: Tenant) -> int:
         """Return how many calls a token has left in this minute."""
@@ -265,25 +280,32 @@ class CleverClient:
         started = time.perf_counter()
         status: int | None = None
         size = 0
+        failure = ""
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._exchange(tenant, call, place)
             status, size = answer.status, answer.size
         except TimeoutError:
+            failure = "timeout"
             if seconds < self._limits.timeout_s:
                 raise out_of_time() from None
             raise self._too_slow(call) from None
         except httpx.TimeoutException:
+            failure = "timeout"
             raise self._too_slow(call) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            failure = type(error).__name__
             raise UpstreamUnavailable(
                 f"Clever could not be reached at {self.origin} ({type(error).__name__}). "
                 "Check that GATEWAY_CLEVER_URL is right and that the network lets the gateway through."
             ) from None
+        except UpstreamError as error:
+            failure = type(error).__name__
+            raise
         finally:
             took = time.perf_counter() - started
             allowance.hear(size, took)
-            self._on_call(CallSent(call.template, status, took, size, attempt))
+            self._on_call(CallSent(call.template, status, took, size, attempt, call.kind, failure))
         return answer
 
     async def _exchange(self, tenant: Tenant, call: Call, place: Place) -> _Answer:
@@ -315,7 +337,8 @@ class CleverClient:
     async def _turn(self, tenant: Tenant, allowance: Allowance) -> AsyncIterator[Place]:
         """Hold a place in the tenant's budget, then a slot, both taken within the request's time."""
         while True:
-            place = await self._budget.acquire(tenant, allowance)
+            with self.waiting:
+                place = await self._budget.acquire(tenant, allowance)
             try:
                 async with self._slot(allowance):
                     if place.stands:
@@ -327,12 +350,14 @@ class CleverClient:
     @asynccontextmanager
     async def _slot(self, allowance: Allowance) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(allowance.seconds_left):
-                await self._slots.acquire()
+            with self.waiting:
+                async with asyncio.timeout(allowance.seconds_left):
+                    await self._slots.acquire()
         except TimeoutError:
             raise out_of_time() from None
         try:
-            yield
+            with self.under_way:
+                yield
         finally:
             self._slots.release()
 

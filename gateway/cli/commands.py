@@ -18,6 +18,7 @@ from gateway.cli.schema import schema
 from gateway.cli.serve import serve
 from gateway.cli.terminal import Failure, say_error
 from gateway.engine.persisted import ManifestError
+from gateway.observability.tracing import TracingUnavailable
 from gateway.settings import Misconfigured, variable
 
 app = typer.Typer(
@@ -85,6 +86,9 @@ def run() -> None:
         sys.exit(failure.exit_code)
     except ManifestError as error:
         say_error(f"{variable('trusted_documents')}: {error}")
+        sys.exit(2)
+    except TracingUnavailable as error:
+        say_error(f"{variable('tracing')}: {error}")
         sys.exit(2)
     except Misconfigured as error:
         say_error(str(error))

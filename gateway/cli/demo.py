@@ -54,7 +54,7 @@ def demo(
             log_level="warning",
             **(_sign_in(origin(listener)) if viewer else {}),
         )
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, form=settings.log_format)
 
         def announce() -> None:
             _print_what_is_where(origin(listener), upstream, preset, seed, viewer)

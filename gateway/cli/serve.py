@@ -53,7 +53,7 @@ def serve(
     )
     check_proxy(settings)
     check_files(settings)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, form=settings.log_format)
     listener = listen(settings.host, settings.port)
 
     def announce() -> None:
@@ -62,10 +62,11 @@ def serve(
             err.print(f"GraphiQL at {origin(listener)}/graphiql")
 
     drain = {"drain_s": settings.deadline, "drain_delay_s": settings.drain_delay}
-    if settings.workers > 1:
-        run_workers(partial(application, settings), settings.workers, listener, announce, **drain)
-    else:
-        run(application(settings), listener, announce, **drain)
+    with listener:
+        if settings.workers > 1:
+            run_workers(partial(application, settings), settings.workers, listener, announce, **drain)
+        else:
+            run(application(settings), listener, announce, **drain)
 
 
 def check_proxy(settings: Settings) -> None:
@@ -80,7 +81,7 @@ def check_proxy(settings: Settings) -> None:
 
 def application(settings: Settings) -> Any:
     """Return what one process serves, with its logs and its memory set up for it."""
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, form=settings.log_format)
     app = create_app(settings)
     settle()
     return app

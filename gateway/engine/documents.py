@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from graphql import (
@@ -21,7 +22,7 @@ from graphql.validation import OverlappingFieldsCanBeMergedRule
 from gateway.engine.answers import without_values
 from gateway.engine.limits import LimitRules, Limits
 from gateway.engine.merging import Conflict
-from gateway.engine.operations import Operation
+from gateway.engine.operations import Named, Operation
 from gateway.engine.reading import read_document
 from gateway.engine.tokens import Tokens, Unread
 from gateway.engine.types import Types
@@ -31,6 +32,8 @@ from gateway.errors import RequestRefused
 _MOST_DOCUMENTS = 1_000
 # A parsed document takes some eighty bytes for each of its characters.
 _MOST_CHARACTERS = 2_000_000
+# Of a document's SHA-256, enough to tell it from the others in sight.
+_SHOWN_DIGITS = 8
 # What graphql-core says of a document that would take it too long to validate, and what we say.
 _ABORTED = "Validation aborted."
 _TOO_MUCH = GraphQLError("The document is too large or too deeply nested to be checked. Send it in parts.")
@@ -46,18 +49,22 @@ _INTROSPECTION = frozenset({"__schema", "__type", "__typename"})
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed document, what validation found wrong with it, and the length of its text."""
+    """A parsed document, what validation found wrong with it, the length and SHA-256 of its text, is it trusted?"""
 
     ast: DocumentNode
     errors: Sequence[GraphQLError]
     size: int = 0
+    sha256: str = ""
+    trusted: bool = False
     _prepared: dict[str | None, Operation] = field(default_factory=dict)
 
     def prepared(self, schema: GraphQLSchema, name: str | None) -> Operation:
         """Return the operation to run, with what of it is worked out once. Raises RequestRefused as `operation`."""
         known = self._prepared.get(name)
         if known is None:
-            known = Operation(schema, self.ast, self.operation(name), self.size)
+            node = self.operation(name)
+            named = Named(node.name.value if self.trusted and node.name else "", self.sha256[:_SHOWN_DIGITS])
+            known = Operation(schema, self.ast, node, self.size, named)
             self._prepared[name] = known
         return known
 
@@ -140,7 +147,8 @@ class DocumentCache:
             ast = self._parse(text, limits)
             if limits:
                 limits.check(ast)
-            return Document(ast, self._mistakes(ast, text), len(text))
+            digest = sha256(text.encode(errors="replace")).hexdigest()
+            return Document(ast, self._mistakes(ast, text), len(text), digest, text in self._trusted)
         except GraphQLSyntaxError as error:
             place = error.locations[0] if error.locations else None
             where = f" (line {place.line}, column {place.column})" if place else ""

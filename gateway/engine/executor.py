@@ -11,7 +11,7 @@ from graphql.execution.values import VariableValues
 from gateway.engine.answers import Answer, public_errors, refusal
 from gateway.engine.documents import DocumentCache, only_introspects
 from gateway.engine.operations import Operation
-from gateway.engine.plan import PlanCache
+from gateway.engine.plan import Plan, PlanCache
 from gateway.engine.problems import once_a_field
 from gateway.errors import BadUserInput, QueryTooComplex, RequestRefused
 from gateway.policy import EVERY_GROUP
@@ -97,7 +97,7 @@ class Engine:
 
         Raises Refused where it is known before the first call that it needs more of them than the request may make.
         """
-        plan = self._plans.plan(prepared.operation, prepared.variables) if self._way == "compiled" else None
+        plan = self.plan(prepared.operation, prepared.variables) if self._way == "compiled" else None
         if plan is not None and context.held is not None:
             try:
                 context.held.check_calls(plan.touched)
@@ -109,6 +109,10 @@ class Engine:
         else:
             data, errors = await plan.execute(context, prepared.variables)
         return Answer(data, public_errors(errors, self._on_internal)) if errors else Answer(data)
+
+    def plan(self, operation: Operation, variables: VariableValues) -> Plan | None:
+        """Return the operation's plan, None where it has none."""
+        return self._plans.plan(operation, variables)
 
     async def _interpret(self, prepared: Prepared, context: Context) -> tuple[Any, list[GraphQLError]]:
         if context.held is not None:

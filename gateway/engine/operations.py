@@ -1,6 +1,7 @@
 """Operations of known documents: what of them is worked out once, and kept for every request that sends them again."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -19,6 +20,18 @@ from graphql.execution.values import VariableValues, VariableValueSource, get_va
 from graphql.pyutils import Undefined
 
 _MOST_ERRORS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What an operation is called where no word of a stranger's may stand, as in a metric or on a page of ours.
+
+    `name` is the operation's own if its document is trusted, else empty; `digest` the first digits of the document's
+    SHA-256.
+    """
+
+    name: str = ""
+    digest: str = ""
 
 
 class Variables:
@@ -63,13 +76,16 @@ class Variables:
 class Operation:
     """One operation of a document, whose text is `size` characters long."""
 
-    __slots__ = ("conditions", "document", "fragments", "node", "size", "variables")
+    __slots__ = ("__weakref__", "conditions", "document", "fragments", "named", "node", "size", "variables")
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode, size: int) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode, size: int, named: Named
+    ) -> None:
         definitions = [one for one in document.definitions if isinstance(one, FragmentDefinitionNode)]
         self.document = document
         self.node = node
         self.size = size
+        self.named = named
         self.fragments = {one.name.value: FragmentDetails(one, None) for one in definitions}
         self.variables = Variables(schema, node)
         self.conditions = sorted({name for one in (node, *definitions) for name in _conditions(one.selection_set)})

@@ -14,6 +14,7 @@ import msgspec
 from gateway.access.evidence import Evidence
 from gateway.engine.accounts import Account
 from gateway.engine.answers import Answer
+from gateway.engine.operations import Named
 from gateway.engine.writing import CHUNK, Written
 from gateway.identity import Tenant
 
@@ -21,13 +22,14 @@ from gateway.identity import Tenant
 _LARGEST_SHARE = 1 / 8
 # What an answer takes in the tables beside its bytes and those of its keys.
 _PLACE_BYTES = 500
+_UNNAMED = Named()
 
 Key = tuple[Tenant, Hashable]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """A tenant's answer without errors, and what it was made from; `tag` changes with its data.
+    """A tenant's answer without errors, the operation and what it was made from; `tag` changes with its data.
 
     `account` is what the audit log tells of it, where there is one; `told`: the caller may know what answers cost.
 
@@ -42,6 +44,7 @@ class Kept:
     size: int
     told: bool = True
     account: Account | None = None
+    named: Named = _UNNAMED
 
     def body(self, calls: int, remaining: int) -> list[bytes]:
         """Return the body, in chunks, with what it cost to give it again if the caller may know."""
@@ -60,6 +63,11 @@ class Responses:
         self._kept: OrderedDict[Kept, None] = OrderedDict()
         self._found: dict[Key, Kept] = {}
         self.bytes = 0
+
+    @property
+    def capacity(self) -> int:
+        """Return the bytes that may be taken."""
+        return self._capacity
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -84,6 +92,7 @@ class Responses:
         *,
         told: bool = True,
         account: Account | None = None,
+        named: Named = _UNNAMED,
     ) -> Kept | None:
         """Keep an answer under the names of its request, if it is not too large; its data becomes bytes."""
         if not self._capacity:
@@ -94,7 +103,7 @@ class Responses:
         keys = tuple((tenant, name) for name in names)
         size = sum(map(len, data.chunks)) + sum(map(_size, keys)) + _PLACE_BYTES
         opened = _opened(data)
-        kept = Kept(tenant, opened, evidence, _tag(data), keys, size, told, account)
+        kept = Kept(tenant, opened, evidence, _tag(data), keys, size, told, account, named)
         if size <= self._capacity * _LARGEST_SHARE:
             for key in keys:
                 if (before := self._found.get(key)) is not None:

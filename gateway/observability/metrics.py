@@ -1,94 +1,213 @@
-"""Metrics in Prometheus' text format. Labels are few and closed: routes, path templates, statuses, kinds of words."""
+"""Metrics in Prometheus' text format. Labels are few and closed: routes, path templates, statuses, kinds of words.
 
-from collections.abc import Iterable
+What happens is counted here, by children of metrics that are looked up once. What is a state, or counted where it
+happens, is read when Prometheus asks (`gauges.py`).
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.registry import Collector
+from typing import Generic, TypeVar
 
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from gateway import __version__
+from gateway.cache.redis.events import RedisDone
 from gateway.clever.client import CallSent
-from gateway.clever.values import unrecognized
+from gateway.observability.gauges import States, Watched
 from gateway.web.middleware import RequestDone
+
+# When each series began would be a third of the text, and nobody asks.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # Requests are counted so many at a time, which takes half as long.
 _COUNTED_TOGETHER = 64
 
+OTHER = "other"
+# Names of a manifest that get a label of their own; all further ones are `other`.
+MOST_OPERATIONS = 300
+
+# From an answer that is given again to one that took the whole deadline.
+_REQUEST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_CALL_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+# Of exchanges with Redis: what a read found, and how one fails.
+REDIS_READS = frozenset(("hit", "miss", "refused"))
+REDIS_FAILURES = frozenset(("timeout", "error", "full"))
+_REDIS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
+
+
+M = TypeVar("M", Counter, Histogram)
+
+
+class _Children(Generic[M]):
+    """The children of a metric by the values of their labels: the metric's own look-up costs more than counting."""
+
+    __slots__ = ("_known", "_metric")
+
+    def __init__(self, metric: M) -> None:
+        self._metric: M = metric
+        self._known: dict[tuple[str | int | None, ...], M] = {}
+
+    def __call__(self, *values: str | int | None) -> M:
+        child = self._known.get(values)
+        if child is None:
+            child = self._known[values] = self._metric.labels(*["none" if one is None else one for one in values])
+        return child
+
 
 class Metrics:
-    """The metrics of one gateway; subscribes to requests, operations and calls."""
+    """The metrics of one gateway; subscribes to requests, operations, calls and Redis."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._requests = Histogram(
-            "gateway_request_seconds",
-            "HTTP requests answered.",
-            ("route", "method", "status"),
-            registry=self._registry,
+        self.registry = CollectorRegistry()
+        self._done: list[RequestDone] = []
+        self._requests = _Children(
+            self._histogram(
+                "gateway_request_seconds", "HTTP requests answered.", ("route", "method", "status"), _REQUEST_S
+            )
         )
-        # To find the labels' child anew takes longer than all that is done with it.
-        self._done: list[tuple[str, str, int, float, tuple[str, ...]]] = []
-        self._requests_of: dict[tuple[str, str, int], Histogram] = {}
-        self._errors = Counter(
-            "gateway_errors", "Requests that got an error of this code.", ("code",), registry=self._registry
+        self._operations = _Children(
+            self._histogram(
+                "gateway_operation_seconds",
+                "GraphQL requests by operation, if its document is trusted, else `other`; `kept` where an earlier "
+                "answer was given again, else `made`.",
+                ("operation", "answer"),
+                _REQUEST_S,
+            )
         )
-        self._calls = Histogram(
-            "gateway_upstream_call_seconds",
-            "Calls sent to Clever, retries included; status `none` where no answer came.",
-            ("call", "status"),
-            registry=self._registry,
+        self._errors = _Children(self._counter("gateway_errors", "Requests that got an error of this code.", ("code",)))
+        self._ways = _Children(
+            self._counter(
+                "gateway_operations",
+                "Operations executed: `planned` by a compiled plan, `fallback` by graphql-core; `kept`: not executed.",
+                ("way",),
+            )
         )
-        self._operations = Counter(
-            "gateway_operations",
-            "Operations executed: `planned` by a compiled plan, `fallback` by graphql-core.",
-            ("way",),
-            registry=self._registry,
-        )
-        for way in ("planned", "fallback"):
-            self._operations.labels(way)
-        self._registry.register(_Unrecognized())
+        self._open_upstream()
+        self._open_redis()
+        build = Gauge("gateway_build_info", "The version that runs; always 1.", ("version",), registry=self.registry)
+        build.labels(__version__).set(1)
+        self._states = States()
+        self.registry.register(self._states)
+        ProcessCollector(registry=self.registry)
+        self._named = {OTHER}
+        self._begin()
 
     def on_request(self, done: RequestDone) -> None:
-        """Count a request, before the next one who asks for the metrics at the latest."""
-        self._done.append((done.route, done.method, done.status, done.seconds, done.error_codes))
+        """Count a request, and the operation that it asked for; at the latest when somebody asks for the metrics."""
+        self._done.append(done)
         if len(self._done) >= _COUNTED_TOGETHER:
             self._count_requests()
 
     def _count_requests(self) -> None:
         done, self._done = self._done, []
-        for route, method, status, seconds, error_codes in done:
-            self._count_request((route, method, status), seconds, error_codes)
+        for one in done:
+            self._count_request(one)
+        if kept := sum([one.facts.kept for one in done]):
+            self._ways("kept").inc(kept)
 
-    def _count_request(self, key: tuple[str, str, int], seconds: float, error_codes: tuple[str, ...]) -> None:
-        child = self._requests_of.get(key)
-        if child is None:
-            child = self._requests_of[key] = self._requests.labels(*map(str, key))
-        child.observe(seconds)
-        for code in error_codes:
-            self._errors.labels(code).inc()
+    def _count_request(self, done: RequestDone) -> None:
+        self._requests(done.route, done.method, done.status).observe(done.seconds)
+        for code in done.error_codes:
+            self._errors(code).inc()
+        if done.facts.operation is not None:
+            name = self._label(done.facts.operation.name)
+            self._operations(name, "kept" if done.facts.kept else "made").observe(done.seconds)
 
     def on_call(self, sent: CallSent) -> None:
         """Count a call to Clever."""
-        self._calls.labels(sent.template, str(sent.status or "none")).observe(sent.seconds)
+        self._calls(sent.kind, sent.template, sent.status).observe(sent.seconds)
+        self._bytes(sent.template).inc(sent.bytes)
+        if sent.attempt > 1:
+            self._retries.inc()
+        if sent.status is None:
+            self._failures(sent.failure or "abandoned").inc()
 
     def on_executed(self, planned: bool) -> None:
         """Count an operation."""
-        self._operations.labels("planned" if planned else "fallback").inc()
+        self._ways("planned" if planned else "fallback").inc()
+
+    def on_redis(self, done: RedisDone) -> None:
+        """Count an exchange with Redis, or what it found, or note whether Redis is there."""
+        if done.action == "link":
+            self._redis_up.set(done.outcome == "up")
+        elif done.outcome in REDIS_READS:
+            self._redis_reads(done.outcome).inc()
+        else:
+            self._redis(done.action, done.outcome).observe(done.seconds)
+        if done.bytes:
+            self._redis_bytes(done.action).inc(done.bytes)
+
+    def watch(self, watched: Watched) -> None:
+        """Read these states whenever Prometheus asks."""
+        self._states.watched = watched
 
     def render(self) -> bytes:
         """Return all metrics as text."""
         self._count_requests()
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
+    def _label(self, name: str) -> str:
+        if name in self._named:
+            return name
+        if not name or len(self._named) > MOST_OPERATIONS:
+            return OTHER
+        self._named.add(name)
+        return name
 
-class _Unrecognized(Collector):
-    """What Clever sent and this version does not know, by kind."""
+    def _begin(self) -> None:
+        """Begin series at zero where it is known what they will be: a rate needs the sample before the first event."""
+        for way in ("planned", "fallback", "kept"):
+            self._ways(way)
+        for failure in ("timeout", "ConnectError", "ReadError"):
+            self._failures(failure)
+        for action in ("find", "keep", "calls"):
+            self._redis_bytes(action)
+            for outcome in ("ok", *sorted(REDIS_FAILURES)):
+                self._redis(action, outcome)
+        for outcome in sorted(REDIS_READS):
+            self._redis_reads(outcome)
 
-    def collect(self) -> Iterable[CounterMetricFamily]:
-        family = CounterMetricFamily(
-            "gateway_unrecognized", "Values of Clever's that this version does not know.", labels=["kind"]
+    def _open_upstream(self) -> None:
+        self._calls = _Children(
+            self._histogram(
+                "gateway_upstream_call_seconds",
+                "Calls sent to Clever, retries included; status `none` where no answer came.",
+                ("kind", "call", "status"),
+                _CALL_S,
+            )
         )
-        for kind, count in unrecognized.items():
-            family.add_metric([kind], count)
-        yield family
+        self._failures = _Children(
+            self._counter(
+                "gateway_upstream_failures", "Calls to Clever that got no answer, by what went wrong.", ("failure",)
+            )
+        )
+        self._bytes = _Children(self._counter("gateway_upstream_bytes", "Bytes read from Clever.", ("call",)))
+        self._retries = self._counter(
+            "gateway_upstream_retries", "Calls sent to Clever that were second tries or later."
+        )
+
+    def _open_redis(self) -> None:
+        self._redis = _Children(
+            self._histogram("gateway_redis_seconds", "Exchanges with Redis.", ("action", "outcome"), _REDIS_S)
+        )
+        self._redis_reads = _Children(
+            self._counter(
+                "gateway_redis_reads", "What reads found in Redis: `hit`, `miss`, or `refused`.", ("outcome",)
+            )
+        )
+        self._redis_bytes = _Children(self._counter("gateway_redis_bytes", "Bytes to and from Redis.", ("action",)))
+        self._redis_up = Gauge("gateway_redis_up", "Whether Redis can be asked.", registry=self.registry)
+
+    def _counter(self, name: str, about: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, about, labels, registry=self.registry)
+
+    def _histogram(self, name: str, about: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, about, labels, buckets=buckets, registry=self.registry)

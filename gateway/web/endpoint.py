@@ -14,6 +14,7 @@ from gateway.clever.allowance import Allowance, out_of_time
 from gateway.engine.accounts import account_of
 from gateway.engine.answers import Answer, refusal
 from gateway.engine.executor import Engine, Prepared, Refused
+from gateway.engine.operations import Named
 from gateway.engine.persisted import PersistedDocuments
 from gateway.engine.responses import Kept, Responses, canonical
 from gateway.errors import INTERNAL, DeadlineExceeded, GatewayError, RequestRefused, TryLater, Unauthenticated
@@ -89,7 +90,9 @@ class GraphQLEndpoint:
         responses: Responses | None = None,
         authenticator: Authenticator | None = None,
         admission: Admission | None = None,
+        trace: Callable[[bool], Trace] = Trace,
     ) -> None:
+        self._trace = trace
         admission = admission or Admission()
         self._turns, self._rates = admission.turns, admission.rates
         self._authenticator = authenticator or PassThrough()
@@ -192,6 +195,7 @@ class GraphQLEndpoint:
         self, kept: Kept, calls: int, method: str, headers: RequestHeaders, media_type: str, facts: RequestFacts
     ) -> Reply:
         facts.account, facts.answered = kept.account, True
+        facts.operation, facts.kept = kept.named, True
         chunks = kept.body(calls, self._source().client.calls_left(kept.tenant))
         if method == "GET":
             return tagged(kept.tag, headers.get("if-none-match", ""), media_type, chunks)
@@ -260,6 +264,7 @@ class GraphQLEndpoint:
             if self._limits.audited:
                 asking.facts.account = account_of(request.query, self._persisted.trusted_name(request.query))
             prepared = self._engine.prepare(request)
+            asking.facts.operation = prepared.operation.named
             if asking.facts.account:
                 asking.facts.account.operation = prepared.operation.node.operation.value
             self._persisted.register(asked)
@@ -290,7 +295,7 @@ class GraphQLEndpoint:
             source,
             caller,
             allowance,
-            Trace(on=asking.explains),
+            self._trace(asking.explains),
             refresh=asking.newer,
             classmates=self._limits.classmates,
             handed=Handed() if asking.facts.account else None,
@@ -319,7 +324,8 @@ class GraphQLEndpoint:
         kept = None
         if evidence:
             told, account = reach.tells_costs, asking.facts.account
-            kept = self._responses.keep(access.tenant, names, answer, evidence, told=told, account=account)
+            named = asking.facts.operation or Named()
+            kept = self._responses.keep(access.tenant, names, answer, evidence, told=told, account=account, named=named)
         if kept is None or not asking.by_get:
             return self._executed(answer, asking)
         asking.facts.answered = True

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from gateway.engine.accounts import Account
+from gateway.engine.operations import Named
 from gateway.identity import Caller
 
 _KEY = "gateway.facts"
@@ -19,12 +20,15 @@ current_request_id: ContextVar[str] = ContextVar("current_request_id", default="
 class RequestFacts:
     """The request's id, what it cost and which error codes it got; filled in along the way.
 
+    `operation`: what was asked, as soon as that is known; `kept`: an earlier answer was given again.
     For the audit log also who asked, what was asked and handed out, and whether there was an answer with data.
     """
 
     request_id: str = ""
     upstream_calls: int = 0
     error_codes: Sequence[str] = ()
+    operation: Named | None = None
+    kept: bool = False
     caller: Caller | None = None
     account: Account | None = None
     answered: bool = False

@@ -6,11 +6,13 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+# Asked by whoever runs the gateway, by its address; what they answer is no secret.
+_PROBES = frozenset(("/healthz", "/readyz"))
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 class AllowedHosts:
-    """Answers requests whose `Host` is one of `names`, on any port, and refuses the others with 421."""
+    """Answers requests whose `Host` is one of `names`, on any port, and probes; refuses the others with 421."""
 
     def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
         self._app = app
@@ -18,7 +20,8 @@ class AllowedHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http" or name_in(Headers(scope=scope).getlist("host")) in self._names:
+        probes = scope["type"] != "http" or scope["path"] in _PROBES
+        if probes or name_in(Headers(scope=scope).getlist("host")) in self._names:
             await self._app(scope, receive, send)
             return
         problem = "This server does not answer to the name in `Host`. Its operators list its names in the settings."

@@ -17,11 +17,17 @@ class Turns:
     """
 
     def __init__(self, at_once: int, most_waiting: int, longest_wait_s: float) -> None:
+        self.at_once = at_once
         self._free = at_once
         self._most_waiting = most_waiting
         self._longest_wait_s = longest_wait_s
         self._lines: OrderedDict[Hashable, _Line] = OrderedDict()
         self.waiting = 0
+
+    @property
+    def taken(self) -> int:
+        """Return how many have a turn."""
+        return self.at_once - self._free
 
     async def take(self, owner: Hashable, seconds: float) -> None:
         """Wait for a turn, at most so many seconds; whoever has got it gives it back. Raises TryLater."""

@@ -19,7 +19,7 @@ MAY_IMPORT["app"] |= WIRED
 MAY_IMPORT["cli"] |= WIRED
 MAY_IMPORT |= {
     "settings": set(),
-    "observability": {"observability", "web", "cache", "clever", "identity"},
+    "observability": {"observability", *LAYERS[LAYERS.index("web") :]},
     "sandbox": {"sandbox"},
     "__main__": {"cli"},
     "__init__": set(),
@@ -43,6 +43,8 @@ OWNERS = {
     "pydantic": {"settings", "cli"},
     "pydantic_settings": {"settings"},
     "prometheus_client": {"observability"},
+    "opentelemetry": {"observability"},
+    "structlog": {"observability"},
     "faker": {"sandbox"},
     "authlib": {"clever"},
     "joserfc": {"web"},

@@ -8,7 +8,7 @@ from graphql import GraphQLError, OperationDefinitionNode, parse
 from graphql.execution.values import get_variable_values
 
 from gateway.engine.answers import Answer
-from gateway.engine.operations import Operation, Variables
+from gateway.engine.operations import Named, Operation, Variables
 from gateway.engine.writing import Written, write_in_slices
 from gateway.schema.build import build_schema
 
@@ -58,7 +58,7 @@ def test_the_conditions_of_fragments_are_found() -> None:
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
 
-    assert Operation(SCHEMA, document, operation, len(text)).conditions == ["a", "b", "c"]
+    assert Operation(SCHEMA, document, operation, len(text), Named("", "")).conditions == ["a", "b", "c"]
 
 
 class Leaf(msgspec.Struct, rename={"text": "t\u00e9xt"}):

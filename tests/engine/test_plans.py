@@ -86,13 +86,17 @@ async def test_a_document_that_selects_without_end_is_left_to_graphql_core(monke
     assert (await both("{ districts { name id cleverId } }"))[1] == [False]
 
 
-def test_what_ran_operations_is_counted_under_two_labels() -> None:
+def test_what_ran_operations_is_counted_under_three_labels() -> None:
     metrics = Metrics()
     for planned in (True, True, False):
         metrics.on_executed(planned)
     lines = [line for line in metrics.render().decode().splitlines() if line.startswith("gateway_operations_total")]
 
-    assert lines == ['gateway_operations_total{way="planned"} 2.0', 'gateway_operations_total{way="fallback"} 1.0']
+    assert lines == [
+        'gateway_operations_total{way="planned"} 2.0',
+        'gateway_operations_total{way="fallback"} 1.0',
+        'gateway_operations_total{way="kept"} 0.0',
+    ]
 
 
 # What is loaded

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gateway.observability.log import configure_logging, flush_log
+from gateway.observability.shape import Format
 
 
 class Log:
@@ -33,12 +34,12 @@ class Log:
 
 
 @contextmanager
-def logged(level: str = "info") -> Iterator[Log]:
+def logged(level: str = "info", form: Format = "auto") -> Iterator[Log]:
     """Catch the log as it would be written, and leave the loggers as they were."""
     loggers = [logging.getLogger(name) for name in ("gateway", "uvicorn.error", "httpx")]
     before = [(logger, logger.handlers, logger.propagate, logger.level) for logger in loggers]
     log = Log()
-    configure_logging(level, log.stream)
+    configure_logging(level, log.stream, form)
     try:
         yield log
     finally:

@@ -12,11 +12,13 @@ import msgspec
 import pytest
 
 from gateway.clever.client import CallSent
-from gateway.observability.log import JsonLines, configure_logging, log_call, log_internal, log_request, log_untrusted
+from gateway.observability.log import configure_logging, log_call, log_internal, log_request, log_untrusted
+from gateway.observability.shape import Format, formatter, is_json
+from gateway.web.facts import current_request_id
 from gateway.web.middleware import RequestDone
 from tests.observability.lines import logged
 
-CALL = CallSent("/users/{id}", 200, 0.0125, 512, 1)
+CALL = CallSent("/users/{id}", 200, 0.0125, 512, 1, "look-up")
 REQUEST = RequestDone("an-id", "POST", "/graphql", 200, 0.25, 3, ("BAD_USER_INPUT",))
 
 
@@ -110,7 +112,7 @@ def test_a_line_of_a_request_is_what_any_line_is() -> None:
     with logged() as log:
         log_request(REQUEST)
         plain = logging.StreamHandler(log.stream)
-        plain.setFormatter(JsonLines())
+        plain.setFormatter(formatter(as_json=True))
         logging.getLogger("gateway").handlers = [plain]
         log_request(REQUEST)
 
@@ -163,3 +165,62 @@ def test_lines_of_the_server_are_json_too_and_keep_to_one_line() -> None:
 def test_the_addresses_of_calls_stay_out_even_at_the_lowest_level() -> None:
     with logged("debug"):
         assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
+
+
+@pytest.mark.parametrize(("form", "is_json"), [("auto", True), ("json", True), ("pretty", False)])
+def test_lines_are_json_but_for_people(form: Format, is_json: bool) -> None:
+    with logged("debug", form) as log:
+        log_request(REQUEST)
+        log_call(CALL)
+        log_internal(ValueError("an error"))
+        logging.getLogger("uvicorn.error").info("started")
+    written = log.text.splitlines()
+
+    assert len(written) == 4
+    assert all(line.startswith("{") is is_json for line in written)
+    for word in ("request", "upstream call", "internal error", "started", "/users/{id}", "BAD_USER_INPUT"):
+        assert word in log.text
+
+
+def test_at_a_terminal_they_are_for_people() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert not is_json("auto", Terminal())
+    assert is_json("json", Terminal())
+    assert is_json("auto", io.StringIO())
+
+
+@pytest.mark.parametrize("form", ["json", "pretty"])
+def test_an_exception_that_the_server_logs_loses_its_message_and_its_places(form: Format) -> None:
+    with logged("debug", form) as log:
+        try:
+            raise ValueError("Ada Lovelace")
+        except ValueError:
+            logging.getLogger("uvicorn.error").exception("it failed")
+
+    assert "it failed" in log.text
+    assert "Ada" not in log.text
+    assert "Traceback" not in log.text
+
+
+@pytest.mark.parametrize("form", ["json", "pretty"])
+def test_a_line_names_the_request_that_it_is_about(form: Format) -> None:
+    before = current_request_id.set("the-request")
+    try:
+        with logged("debug", form) as log:
+            log_call(CALL)
+            log_untrusted("0" * 64)
+    finally:
+        current_request_id.reset(before)
+
+    assert all("the-request" in line for line in log.text.splitlines())
+
+
+def test_fields_come_with_records_of_the_standard_library_too() -> None:
+    with logged() as log:
+        logging.getLogger("gateway.elsewhere").warning("something", extra={"fields": {"reason": "full"}})
+
+    (line,) = log.lines
+    assert (line["event"], line["reason"]) == ("something", "full")

@@ -147,7 +147,7 @@ class TestNames:
     )
     async def test_the_names_that_are_set_are_answered(self, gateway_with: With, host: str) -> None:
         async with gateway_with(allowed_hosts="127.0.0.1, localhost,[::1]") as http:
-            assert (await http.get("/healthz", headers={"host": host})).status_code == 200
+            assert (await http.get("/", headers={"host": host})).status_code == 200
 
     @pytest.mark.parametrize(
         "host", ["evil.example", "localhost.evil.example", "evil.example:8000", "", "127.0.0.1.", "x:y"]
@@ -163,9 +163,14 @@ class TestNames:
 
     async def test_two_of_them_are_none(self, gateway_with: With) -> None:
         async with gateway_with(allowed_hosts="localhost") as http:
-            response = await http.get("/healthz", headers=[("host", "localhost"), ("host", "localhost")])
+            response = await http.get("/", headers=[("host", "localhost"), ("host", "localhost")])
 
         assert response.status_code == 421
+
+    @pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/readyz", 200), ("/metrics", 421), ("/", 421)])
+    async def test_probes_come_by_any_name(self, gateway_with: With, path: str, status: int) -> None:
+        async with gateway_with(allowed_hosts="roster.example.org") as http:
+            assert (await http.get(path, headers={"host": "10.1.2.3:8000"})).status_code == status
 
     async def test_all_are_answered_where_none_is_set(self, gateway_with: With) -> None:
         async with gateway_with() as http:
