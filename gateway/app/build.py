@@ -32,6 +32,7 @@ from gateway.engine.limits import Limits
 from gateway.engine.persisted import PersistedDocuments, read_manifest
 from gateway.engine.responses import Responses
 from gateway.errors import INTERNAL
+from gateway.identity import Tenant
 from gateway.observability import metrics as prometheus
 from gateway.observability.audit import AuditLog
 from gateway.observability.gauges import Queue, Watched
@@ -73,6 +74,34 @@ ROUTES = frozenset(
 )
 
 
+class Upstream:
+    """The way to Clever while the gateway runs; `open` is None before and after."""
+
+    def __init__(self) -> None:
+        self.open: Source | None = None
+
+    def source(self) -> Source:
+        """Return the way to Clever, which the request that asks could not do without."""
+        if self.open is None:
+            raise RuntimeError("the gateway has not been started")
+        return self.open
+
+    def withdraw(self, tenant: Tenant) -> None:
+        """Forget a tenant whose district has withdrawn its token."""
+        if self.open is not None:
+            self.open.withdraw(tenant)
+
+    @asynccontextmanager
+    async def through(self, source: Source) -> AsyncIterator[None]:
+        """Use a way to Clever, and close it in the end."""
+        self.open = source
+        try:
+            yield
+        finally:
+            await source.aclose()
+            self.open = None
+
+
 def create_app(
     settings: Settings,
     *,
@@ -84,42 +113,32 @@ def create_app(
 
     Raises Misconfigured, ManifestError and TracingUnavailable where a setting names what cannot be used.
     """
-    source: Source | None = None
+    upstream = Upstream()
     tracing = open_tracing(settings.tracing) if tracing is None else tracing
     observers = Observers(Recent() if settings.status_password else None, tracing, open_audit(settings))
 
-    def the_source() -> Source:
-        if source is None:
-            raise RuntimeError("the gateway has not been started")
-        return source
-
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        nonlocal source
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(observers)
             redis = await opened.enter_async_context(sharing) if sharing is not None else None
             client = await opened.enter_async_context(open_client(settings, transport, observers.on_call, redis))
-            source = open_source(settings, client, callers.tokens, redis)
-            try:
-                for one in callers.opens:
-                    await opened.enter_async_context(one)
-                yield
-            finally:
-                await source.aclose()
-                source = None
+            for one in callers.opens:
+                await opened.enter_async_context(one)
+            await opened.enter_async_context(upstream.through(open_source(settings, client, callers.tokens, redis)))
+            yield
 
     def state() -> State:
-        return "starting" if not (source and callers.ready) else "draining" if app.state.draining else "ready"
+        return "starting" if not (upstream.open and callers.ready) else "draining" if app.state.draining else "ready"
 
-    callers = open_callers(settings, the_source, lambda tenant: source.withdraw(tenant) if source else None)
+    callers = open_callers(settings, upstream.source, upstream.withdraw)
     sharing = open_sharing(settings, observers.on_redis)
     responses, admits = open_responses(settings), admission(settings)
     metrics, who = observers.metrics, callers.authenticator
-    watched = Watched(lambda: source, responses, settings.calls_per_worker, partial(queue_of, admits.turns))
+    watched = Watched(lambda: upstream.open, responses, settings.calls_per_worker, partial(queue_of, admits.turns))
     metrics.watch(watched)
     persisted = open_persisted(settings, sharing)
-    endpoint = open_endpoint(settings, metrics, tracing, the_source, responses, who, admits, persisted)
+    endpoint = open_endpoint(settings, metrics, tracing, upstream.source, responses, who, admits, persisted)
     app = Starlette(
         routes=[
             Route("/graphql", endpoint),

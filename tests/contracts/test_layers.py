@@ -18,7 +18,7 @@ MAY_IMPORT = {layer: set(LAYERS[position:]) for position, layer in enumerate(LAY
 MAY_IMPORT["app"] |= WIRED
 MAY_IMPORT["cli"] |= WIRED
 MAY_IMPORT |= {
-    "settings": set(),
+    "settings": {"settings"},
     "observability": {"observability", *LAYERS[LAYERS.index("web") :]},
     "sandbox": {"sandbox"},
     "__main__": {"cli"},

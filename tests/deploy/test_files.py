@@ -22,10 +22,8 @@ DOCKERFILE = DEPLOY / "Dockerfile"
 COMPOSE = DEPLOY / "compose.yaml"
 KUBERNETES = DEPLOY / "kubernetes"
 MANIFESTS = sorted(path for path in KUBERNETES.glob("*.yaml") if path.name != "kustomization.yaml")
-# They come with the Redis that the replicas share.
-REDIS = {"GATEWAY_REDIS_URL", "GATEWAY_REDIS_KEY"}
-VARIABLES = {variable(name) for name in Settings.model_fields} | REDIS
-SECRETS = {variable(name) for name, field in Settings.model_fields.items() if "Secret" in str(field.annotation)} | REDIS
+VARIABLES = {variable(name) for name in Settings.model_fields}
+SECRETS = {variable(name) for name, field in Settings.model_fields.items() if "Secret" in str(field.annotation)}
 HADOLINT = Path(sys.executable).with_name("hadolint")
 
 

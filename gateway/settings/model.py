@@ -1,7 +1,5 @@
 """Every setting: its type, default and a sentence. Read here and nowhere else; README's table is checked against it."""
 
-import difflib
-import os
 import re
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -9,9 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PREFIX = "GATEWAY_"
-# Read by the build of the package, not by the gateway.
-_ELSEWHERE = frozenset({"GATEWAY_BUILD_GRAPHIQL"})
+from gateway.settings.names import PREFIX, listed
 
 # Hosts that are this machine: what goes there passes nobody.
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -21,13 +17,6 @@ _SHORTEST_SECRET = 32
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?")
 _REDIS = re.compile(r"(?:rediss?://[^\s/]+(?:/\d*)?(?:\?\S*)?|unix://(?:[^\s@/]*@)?/\S+)")
 _KEY_CHARACTERS = 32
-
-
-class Misconfigured(Exception):
-    """What a setting names cannot be used; the message names the setting and says what is wrong."""
-
-    def __init__(self, name: str, problem: object) -> None:
-        super().__init__(f"{variable(name)}: {problem}.")
 
 
 class Settings(BaseSettings):
@@ -394,26 +383,3 @@ class Settings(BaseSettings):
         if not (token.isascii() and token.isprintable()):
             raise ValueError("must be one line of ASCII characters, as every token is")
         return SecretStr(token) if token else None
-
-
-def listed(value: str | None) -> list[str]:
-    """Return the parts of a setting that are separated by commas."""
-    return [part.strip() for part in (value or "").split(",") if part.strip()]
-
-
-def variable(name: str) -> str:
-    """Return the environment variable of a setting."""
-    return f"{PREFIX}{name.upper()}"
-
-
-def unknown_variables() -> dict[str, str | None]:
-    """Return environment variables that look like settings and are none, each with the likeliest one meant."""
-    # Names are read without regard to case.
-    known = {name.upper() for name in Settings.model_fields}
-    found = {name: name.upper().removeprefix(PREFIX) for name in sorted(os.environ) if name.upper().startswith(PREFIX)}
-    unknown: dict[str, str | None] = {}
-    for name, short in found.items():
-        if short not in known and name not in _ELSEWHERE:
-            meant = difflib.get_close_matches(short, known, n=1)
-            unknown[name] = variable(meant[0]) if meant else None
-    return unknown
