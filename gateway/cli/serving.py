@@ -84,7 +84,7 @@ def drain_first(app: Any, delay_s: float) -> None:
     loop = asyncio.get_running_loop()
 
     def on_sigterm(number: int, frame: Any) -> None:
-        waited = app.state.draining
+        waited = getattr(app.state, "draining", False)
         app.state.draining = True
         if waited or not delay_s:
             stop(number, frame)

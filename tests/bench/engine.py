@@ -90,6 +90,10 @@ class Memory:
     def check_calls(self, kinds: Any) -> None:
         """Nothing costs a call here."""
 
+    async def withhold(self, groups: Any) -> bool:
+        """Nothing is withheld here."""
+        return False
+
     async def records_of(self, rows: Any, keys: Any, role: Any = None) -> Mapping[str, Any]:
         assert rows is SCHOOLS
         return self.schools
