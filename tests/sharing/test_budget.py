@@ -30,6 +30,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Budget, Bu
             yield a, b
 
 
+@pytest.mark.slow
 async def test_no_window_has_more_calls_than_the_limit_and_hardly_fewer(pair: tuple[Budget, Budget]) -> None:
     calls, end = Calls(), time.monotonic() + 2.5 * WINDOW_S
     await asyncio.gather(*[calls.hammer(budget, number, end) for number, budget in enumerate(pair)])

@@ -172,6 +172,7 @@ async def test_documents_registered_with_one_are_known_to_all(clean: Upstream, s
                 await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["kill", "pause", "restart", "full", "gone from the start"])
 async def test_trouble_with_redis_costs_no_answer(clean: Upstream, own_server: RedisServer, trouble: str) -> None:
     async with gateways(clean.origin, own_server, 1, redis_timeout=0.1) as [alone]:

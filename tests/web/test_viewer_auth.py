@@ -344,7 +344,8 @@ class TestSettings:
             ([entry(0, "5" * 24, name="")], "no name that can be logged"),
             ([entry(0, "5" * 24, key=KEYS[0])], "and nothing else"),
         ],
-        ids=str,
+        # The keys are made up anew in each process.
+        ids=range(9),
     )
     def test_a_file_of_keys_that_is_no_good_keeps_the_gateway_from_starting(
         self, tmp_path: Path, wrong: Any, words: str
