@@ -91,6 +91,8 @@ class TestTwoWorkers:
 
             assert serve.end() == -signal.SIGKILL
 
+    # Processes that fail at once are waited for as long as those that are slow to start.
+    @pytest.mark.timeout(150)
     def test_a_failure_to_start_is_told_and_not_tried_for_ever(self) -> None:
         code = (
             "import functools, sys\n"

@@ -127,4 +127,4 @@ def test_the_two_commands_are_one_line_each() -> None:
     commands = [line for block in blocks("sh") for line in block.strip().splitlines()]
 
     assert sum(line.endswith("clever-gateway demo") for line in commands) == 1
-    assert sum(line.endswith("pytest") for line in commands) == 1
+    assert sum(line.endswith("pytest -n 3") for line in commands) == 1
