@@ -112,6 +112,10 @@ async def test_costs_and_fresh_data_take_a_permission(people: People, ids: dict[
     await people.ask(ids["district_admin"], document)
     answer = await people.ask(ids["district_admin"], f"{document} # once", **NEWER)
     assert answer.body["extensions"]["clever"]["cost"]["calls"] == sum(answer.calls.values())
+    for role, told in (("district_admin", True), ("teacher", False)):
+        for _ in range(2):
+            again = await people.ask(ids[role], f"{document} # again and again")
+        assert ("extensions" in again.body) is told, "an answer that is given again says as much as the first one"
 
 
 @pytest.mark.parametrize("way", WAYS)
