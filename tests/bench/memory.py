@@ -55,15 +55,20 @@ class Crowd:
         self._models = [dict(record) for record in records]
         self._names = [record["name"] for record in self._models if record.get("name")]
         self._schools = [self._id() for _ in range(max(1, count // USERS_OF_A_SCHOOL))]
-        self._ids = sorted({self._id() for _ in range(count)})
+        self.ids = sorted({self._id() for _ in range(count)})
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self.ids)
+
+    @property
+    def schools(self) -> tuple[School, ...]:
+        """Return the schools at which people are."""
+        return tuple(School(id=key) for key in sorted(self._schools))
 
     def pages(self) -> Iterator[bytes]:
         """Return the pages of the collection as Clever would send them."""
-        for start in range(0, len(self._ids), MAX_LIMIT):
-            data = [{"data": self._person(key)} for key in self._ids[start : start + MAX_LIMIT]]
+        for start in range(0, len(self.ids), MAX_LIMIT):
+            data = [{"data": self._person(key)} for key in self.ids[start : start + MAX_LIMIT]]
             yield msgspec.json.encode({"data": data, "links": []})
 
     def _id(self) -> str:
@@ -86,7 +91,7 @@ class Crowd:
         if _ID.fullmatch(value):
             if field in ("school", "schools"):
                 return homes[0]
-            return self._rng.choice(self._ids) if field == "student" else value
+            return self._rng.choice(self.ids) if field == "student" else value
         if "@" in value:
             return f"{self._rng.getrandbits(40):x}.{value}"
         return value if field in ("type", "state", "grade") else _DIGITS.sub(self._digits, value)
@@ -121,7 +126,7 @@ def read(crowd: Crowd, most_decoded: float) -> Entry:
     builder = RowsBuilder(USERS.record, most_decoded)
     for body in crowd.pages():
         builder.add(decode_page(USERS, body, "/v3.1/users").records)
-    return Entry(collection_key(USERS, None), USERS, 0.0, builder.build())
+    return Entry(collection_key(USERS, None), USERS, time.monotonic(), builder.build())
 
 
 async def run(crowd: Crowd, most_decoded: float) -> None:
@@ -132,7 +137,7 @@ async def run(crowd: Crowd, most_decoded: float) -> None:
     shelf.put(TENANT, read(crowd, most_decoded))
     gauge.show("rows", shelf.bytes)
     for relation, parent, selection in INDEXES:
-        view = View(shelf.roster(TENANT), Lifetimes(), 0.0, on_grown=shelf.resize)
+        view = View(shelf.roster(TENANT), Lifetimes(), time.monotonic(), on_grown=shelf.resize)
         began = time.perf_counter()
         view.ids(relation, parent, selection)
         took = time.perf_counter() - began
