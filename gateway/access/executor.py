@@ -63,21 +63,21 @@ class Access:
     async def records(self, calls: Sequence[RecordCall]) -> Mapping[RecordCall, Record | Exception | None]:
         """Look records up by id; None for one that Clever has none to show of."""
         await self._begin()
-        found, missing = self._known_records(calls)
+        found, missing = await self._known_records(calls)
         if missing and self.reading.shares and await self.reading.recall(elsewhere.of_calls(missing)):
-            more, missing = self._known_records(missing)
+            more, missing = await self._known_records(missing)
             found |= more
         self._trace_known(f"{call.rows.name} by id" for call in found)
         if missing:
-            found |= await self.reading.or_spare(missing, self._look_all_up, self._spare_record)
+            found |= await self.reading.or_spare(missing, self._look_all_up, self._spare_records)
         return found
 
     async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
         """Load the windows of a batch of wants."""
         await self._begin()
-        found, missing = self._known_rows(wants)
+        found, missing = await self._known_rows(wants)
         if missing and self.reading.shares and await self.reading.recall(elsewhere.of_wants(missing)):
-            more, missing = self._known_rows(missing)
+            more, missing = await self._known_rows(missing)
             found |= more
         self._trace_known(one.relation.name for one in found)
         if missing:
@@ -92,10 +92,11 @@ class Access:
             await self.reading.recall(elsewhere.of_totals(uncertain))
         countable = [one for one in wants if counted(one.relation)]
         uncounted = [one for one in countable if not self._view.has_list(one.list_key)]
-        whole = {one: whole_window(one) for one in wants if not counted(one.relation)}
+        found |= await self._counted_at_once([one for one in wants if not counted(one.relation)])
+        whole = {one: whole_window(one) for one in wants if not counted(one.relation) and one not in found}
         loaded, counts = await asyncio.gather(
             self.rows(list(dict.fromkeys(whole.values()))),
-            self.reading.or_spare(uncounted, self._count_all, self._spare_count),
+            self.reading.or_spare(uncounted, self._count_all, self._spare_counts),
         )
         found |= counts | {one: self._known_size(self._view, one) for one in countable if one not in counts}
         for one, asked in whole.items():
@@ -155,31 +156,42 @@ class Access:
         self.used = True
         await self.reading.check()
 
-    def _known_records(
-        self, calls: Sequence[RecordCall]
+    async def _known_records(
+        self, calls: Sequence[RecordCall], view: View | None = None
     ) -> tuple[dict[RecordCall, Record | Exception | None], list[RecordCall]]:
         """Return what is known, and the calls that are left."""
+        find, pace = (view or self._view).find, self.reading.pace()
         found: dict[RecordCall, Record | Exception | None] = {}
         missing: list[RecordCall] = []
         for call in calls:
-            known, record = self._view.find(call.rows, call.id)
+            if pace.due:
+                await pace.rest()
+            known, record = find(call.rows, call.id)
             if known or not is_id(call.id):
                 found[call] = record
             else:
                 missing.append(call)
         return found, missing
 
-    def _known_rows(self, wants: Sequence[Want]) -> tuple[dict[Want, Rows | Exception], list[Want]]:
-        """Return what is known, and the wants that are left."""
+    async def _known_rows(
+        self, wants: Sequence[Want], windows: Windows | None = None
+    ) -> tuple[dict[Want, Rows | Exception], list[Want]]:
+        """Return what is known, and the wants that are left; what is known may have to be indexed first."""
+        windows, pace = windows or self._windows, self.reading.pace()
         found: dict[Want, Rows | Exception] = {}
-        missing: list[Want] = []
-        for one in wants:
-            rows = self._windows.at_once(one)
-            if rows is None:
-                missing.append(one)
-            else:
-                found[one] = rows
-        return found, missing
+        while True:
+            missing: list[Want] = []
+            for one in wants:
+                if pace.due:
+                    await pace.rest()
+                rows = await windows.known(one, pace)
+                if rows is None:
+                    missing.append(one)
+                else:
+                    found[one] = rows
+            if not missing or not await self.reading.index(windows.view):
+                return found, missing
+            wants = missing
 
     async def _prepare(self, choose: Callable[..., Plan], batch: Sequence[Any]) -> Plan:
         """Ask for what the planner wants to know and read the lists that it wants read, until it wants no more.
@@ -188,6 +200,8 @@ class Access:
         """
         while True:
             plan = choose(batch, self._view, self._allowance.calls_left, self._source.statistics(self.tenant))
+            if await self.reading.index(self._view):
+                continue
             if not plan.sizes and not plan.lists:
                 return plan
             # Reading ahead is a convenience: it may not take the time that the plain way needs.
@@ -228,17 +242,17 @@ class Access:
         return {call: outcome for group in outcomes for call, outcome in group.items()}
 
     async def _load_all(self, wants: Sequence[Want]) -> dict[Want, Rows | Exception]:
+        await self._windows.look_over(wants)
         plan = await self._prepare(self._choose, wants)
         groups = _grouped(wants, group_of)
         outcomes = await asyncio.gather(*[self._load(plan, key, group) for key, group in groups.items()])
         return {one: outcome for group in outcomes for one, outcome in group.items()}
 
-    def _spare_record(self, call: RecordCall) -> tuple[bool, Record | Exception | None]:
-        return self.reading.spares.find(call.rows, call.id)
+    async def _spare_records(self, calls: Sequence[RecordCall]) -> dict[RecordCall, Record | Exception | None]:
+        return (await self._known_records(calls, self.reading.spares))[0]
 
-    def _spare_rows(self, one: Want) -> tuple[bool, Rows | Exception]:
-        rows = self._spare_windows.at_once(one)
-        return rows is not None, rows or Rows()
+    async def _spare_rows(self, wants: Sequence[Want]) -> dict[Want, Rows | Exception]:
+        return (await self._known_rows(wants, self._spare_windows))[0]
 
     async def _look_up(
         self, plan: Plan, key: GroupKey, calls: Sequence[RecordCall]
@@ -254,8 +268,7 @@ class Access:
         paths = {plan.paths[one] for one in wants}
         path = "links" if Path.LINK in paths else "look-ups" if Path.REFERENCES in paths else "memory"
         with self._step(plan, key, len(wants), path) as part:
-            known = {one: rows for one in wants if (rows := self._windows.at_once(one)) is not None}
-            rest = [one for one in wants if one not in known]
+            known, rest = await self._known_rows(wants)
             return known | await _each({one: self._windows.load(one, plan.paths[one], part) for one in rest})
 
     def _too_complex(self, plan: Plan, key: GroupKey) -> QueryTooComplex | None:
@@ -272,9 +285,24 @@ class Access:
     async def _count_all(self, wants: Sequence[Want]) -> dict[Want, int | Exception | None]:
         return await _each({one: self._count(one) for one in wants})
 
-    def _spare_count(self, one: Want) -> tuple[bool, int | Exception | None]:
-        size = self._known_size(self.reading.spares, one)
-        return size is not None, size
+    async def _spare_counts(self, wants: Sequence[Want]) -> dict[Want, int | Exception | None]:
+        sizes = {one: self._known_size(self.reading.spares, one) for one in wants}
+        return {one: size for one, size in sizes.items() if size is not None}
+
+    async def _counted_at_once(self, wants: Sequence[Want]) -> dict[Want, int]:
+        """Return the sizes of lists that are certain without a look at their rows."""
+        view, pace = self._view, self.reading.pace()
+        found: dict[Want, int] = {}
+        while True:
+            for one in wants:
+                if pace.due:
+                    await pace.rest()
+                size = None if view.has_list(one.list_key) else view.count(one.relation, one.parent, one.selection)
+                if size is not None:
+                    found[one] = size
+            if not await self.reading.index(view):
+                self._trace_known(one.relation.name for one in found)
+                return found
 
     @staticmethod
     def _known_size(view: View, one: Want) -> int | None:

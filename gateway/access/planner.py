@@ -6,7 +6,7 @@ people of a school. A plan may first ask for sizes or for lists; when those are 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -64,7 +64,7 @@ class Known(Protocol):
     def size(self, rows: Resource, role: str | None) -> int | None:
         """Return a collection's size, if known."""
 
-    def ids(self, relation: Relation, parent: Record | None, selection: Selection) -> list[str] | None:
+    def ids(self, relation: Relation, parent: Record | None, selection: Selection) -> Sequence[str] | None:
         """Return the ids of a relation's rows, if known."""
 
 
@@ -118,11 +118,10 @@ def choose(wants: Iterable[Want], known: Known, calls_left: int, statistics: Sta
         else:
             key = group_of(one)
             group = groups.setdefault(key, _Group(relation, key[1]))
-            ids = known.ids(relation, one.parent, one.selection)
-            if ids is None:
+            needed = needed_of(one, known)
+            if needed is None:
                 group.unlisted.append(one)
             else:
-                needed = ids if one.whole else candidates(ids, one.window)[: one.window.limit + 1]
                 group.missing[one] = {
                     key for key in needed if is_id(key) and not known.knows(relation.rows, key, group.role)
                 }
@@ -146,6 +145,12 @@ def choose_look_ups(calls: Iterable[RecordCall], known: Known, calls_left: int, 
         plan.lists |= dict.fromkeys(offers.best.lists, offers)
         plan.groups[rows, role] = offers
     return plan
+
+
+def needed_of(one: Want, known: Known) -> Sequence[str] | None:
+    """Return the ids of the rows that a want takes at first, if known."""
+    ids = known.ids(one.relation, one.parent, one.selection)
+    return ids if ids is None or one.whole else candidates(ids, one.window)[: one.window.limit + 1]
 
 
 def group_of(one: Want) -> GroupKey:

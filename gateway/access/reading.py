@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from gateway.access.source import Source
 from gateway.cache.freshness import Age
+from gateway.cache.pace import Pace
 from gateway.cache.shelf import Entry, Key
 from gateway.cache.view import View
 from gateway.clever.allowance import Allowance
@@ -93,6 +94,21 @@ class Reading:
         self.spares.renew()
         return True
 
+    def pace(self) -> Pace:
+        """Return the pace of a look at what may be much."""
+        return self._source.pace()
+
+    async def index(self, view: View) -> bool:
+        """Build the indexes that a view looked for and did not find; say whether there were any.
+
+        Raises DeadlineExceeded.
+        """
+        missed = list(view.unindexed.items())
+        view.unindexed.clear()
+        for kind, entry in missed:
+            await self._source.index(self._tenant, entry, kind, self._allowance)
+        return bool(missed)
+
     async def entry(self, key: Key, allowance: Allowance) -> Entry:
         """Return what a key names: what may be used of memory, else what Clever says, else what memory has to spare.
 
@@ -128,13 +144,13 @@ class Reading:
         self,
         keys: Sequence[K],
         work: Callable[[Sequence[K]], Awaitable[dict[K, V]]],
-        spare_of: Callable[[K], tuple[bool, V]],
+        spare_of: Callable[[Sequence[K]], Awaitable[dict[K, V]]],
     ) -> dict[K, V]:
         """Load what keys stand for; where Clever cannot be asked, what `spare_of` knows stands in.
 
         A list may be known whose pages are asked for, or a collection that has a record.
         """
-        spare = self._spare(keys, spare_of)
+        spare = await spare_of(keys)
         try:
             async with asyncio.timeout(_PATIENCE_S if len(spare) == len(keys) and not self._refresh else None):
                 found = await work(keys)
@@ -148,10 +164,6 @@ class Reading:
             self._note_spares(str(failed[key].code))
             found[key] = spare[key]
         return found
-
-    def _spare(self, keys: Sequence[K], spare_of: Callable[[K], tuple[bool, V]]) -> dict[K, V]:
-        found = {key: spare_of(key) for key in keys}
-        return {key: value for key, (known, value) in found.items() if known}
 
     def _may_not_spare(self) -> bool:
         return self._source.forgot(self._tenant, self.view.began)

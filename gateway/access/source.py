@@ -14,6 +14,8 @@ from gateway.access.trust import CallersTokens, Tokens, Trust
 from gateway.cache.embedded import EmbeddedStore
 from gateway.cache.flights import Flights
 from gateway.cache.freshness import Lifetimes
+from gateway.cache.indexes import IndexBuilder, IndexKind
+from gateway.cache.pace import Pace
 from gateway.cache.rows import DecodedRows, RowsBuilder
 from gateway.cache.shelf import Entry, Key, ListKey, Roster, Shelf
 from gateway.cache.view import NEWEST_S
@@ -58,6 +60,7 @@ class Source:
         self.lifetimes = lifetimes or Lifetimes()
         self.clock = clock
         self._flights = Flights()
+        self._turns = asyncio.Lock()
         self._tokens = tokens or CallersTokens()
         self._trust = Trust(
             client,
@@ -118,6 +121,17 @@ class Source:
         """Note that something remembered takes more memory than before."""
         if self.shelf is not None:
             self.shelf.resize(entry)
+
+    def pace(self) -> Pace:
+        """Return the pace of something that may go on for long."""
+        return Pace(self._turns)
+
+    async def index(self, tenant: Tenant, entry: Entry, kind: IndexKind, allowance: Allowance) -> None:
+        """Build an index over a collection, or wait for it where that is under way.
+
+        Raises DeadlineExceeded.
+        """
+        await self._flights.share(tenant, (entry, kind), lambda: self._index(entry, kind), allowance)
 
     async def check(self, tenant: Tenant, allowance: Allowance) -> None:
         """Make sure that what is remembered may be given out.
@@ -260,7 +274,8 @@ class Source:
                     await asyncio.to_thread(builder.add, rows)
                 else:
                     builder.add(rows)
-        entry.rows = builder.build()
+        # Pages that overlap, or come in no order, are put in order once more.
+        entry.rows = await asyncio.to_thread(builder.build) if count > _MANY else builder.build()
         statistics = self.statistics(tenant)
         statistics.learn_call(relation.rows, count, part.bytes, part.seconds)
         if relation.of_parent:
@@ -268,6 +283,15 @@ class Source:
         else:
             statistics.sizes[relation.rows, selection.role] = len(entry.rows)
         return entry
+
+    async def _index(self, entry: Entry, kind: IndexKind) -> None:
+        if kind not in entry.indexes:
+            builder, pace = IndexBuilder(*kind), self.pace()
+            for _ in builder.steps(entry.rows.open()):
+                if pace.due:
+                    await pace.rest()
+            entry.add_index(kind, builder.index)
+            self.resize(entry)
 
     def _remembers(self, tenant: Tenant, rows: Resource | None = None) -> bool:
         entries = self.roster(tenant).entries.values()

@@ -1,8 +1,10 @@
 """What is wanted of a relation and what comes of it: a window over a list in ascending order of Clever ids."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gateway.cache.rows import id_of
 from gateway.clever.catalogue import EVERYTHING, Relation, Selection
 from gateway.clever.records import Record
 
@@ -87,19 +89,17 @@ def counted(relation: Relation) -> bool:
 def cut(records: Sequence[Record], window: Window) -> Rows:
     """Return a window's rows out of a whole list in ascending order."""
     if window.backward:
-        found = [record for record in records if window.before is None or record.id < window.before]
-        kept = found[max(0, len(found) - window.limit) :]
-        return Rows(tuple(kept), has_next=window.before is not None, has_previous=len(found) > window.limit)
-    found = [record for record in records if window.after is None or record.id > window.after]
-    return Rows(
-        tuple(found[: window.limit]),
-        has_next=len(found) > window.limit,
-        has_previous=window.after is not None,
-    )
+        end = len(records) if window.before is None else bisect_left(records, window.before, key=id_of)
+        start = max(0, end - window.limit)
+        return Rows(tuple(records[start:end]), has_next=window.before is not None, has_previous=start > 0)
+    start = 0 if window.after is None else bisect_right(records, window.after, key=id_of)
+    end = min(len(records), start + window.limit)
+    return Rows(tuple(records[start:end]), has_next=end < len(records), has_previous=window.after is not None)
 
 
 def candidates(ids: Sequence[str], window: Window) -> Sequence[str]:
     """Return the ids in the order in which a window takes them: outward from its cursor."""
     if window.backward:
-        return [key for key in reversed(ids) if window.before is None or key < window.before]
-    return [key for key in ids if window.after is None or key > window.after]
+        end = len(ids) if window.before is None else bisect_left(ids, window.before)
+        return ids[:end][::-1]
+    return ids if window.after is None else ids[bisect_right(ids, window.after) :]

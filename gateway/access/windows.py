@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
-from gateway.access.planner import Path
+from gateway.access.planner import Path, needed_of
 from gateway.access.reading import Reading
 from gateway.access.wants import Rows, Want, Window, candidates, cut
-from gateway.cache.rows import DecodedRows
+from gateway.cache.pace import Pace
+from gateway.cache.rows import DecodedRows, OpenRows, id_of
 from gateway.cache.shelf import Entry
 from gateway.cache.view import View
 from gateway.clever.allowance import Allowance
@@ -18,23 +20,26 @@ from gateway.clever.decode import ascending
 from gateway.clever.records import Record
 from gateway.clever.values import is_id
 
+# After so many look-ups the clock is looked at: each may unpack a few hundred rows.
+_AT_A_STRETCH = 4
+
 
 class Windows:
-    """Loads windows for one request, at once from what is known or with the calls that their path takes."""
+    """Loads windows for one request, from what is known or with the calls that their path takes."""
 
     def __init__(self, reading: Reading, view: View | None = None) -> None:
         self._reading = reading
-        self._view = view or reading.view
+        self.view = self._view = view or reading.view
 
-    def at_once(self, one: Want) -> Rows | None:
+    async def known(self, one: Want, pace: Pace) -> Rows | None:
         """Return the rows of a want if what is known tells them all."""
         if not one.relation.applies(one.parent, one.selection):
             return cut((), one.window)
         whole = self._view.whole(one.list_key)
         if whole is not None:
-            return cut(whole.records, one.window)
+            return await _cut_out(whole, one.window, pace)
         ids = self._view.ids(one.relation, one.parent, one.selection) if one.relation.of_parent else None
-        rows = None if ids is None else self._of_known(one, ids)
+        rows = None if ids is None else await self._of_known(one, ids, pace)
         return self._of_held_pages(one) if rows is None and not one.whole else rows
 
     async def load(self, one: Want, path: Path, allowance: Allowance) -> Rows:
@@ -42,13 +47,13 @@ class Windows:
         if path is Path.EMPTY:
             return cut((), one.window)
         if path is Path.HELD and (whole := self._view.whole(one.list_key)) is not None:
-            return cut(whole.records, one.window)
+            return await _cut_out(whole, one.window, self._reading.pace())
         if path is Path.REFERENCES:
             ids = self._view.ids(one.relation, one.parent, one.selection)
             return await self._follow_references(one, ids or [], allowance)
         if one.whole:
             entry = await self._reading.entry(one.list_key, allowance)
-            return cut(self._view.open(entry).records, one.window)
+            return await _cut_out(self._view.open(entry), one.window, self._reading.pace())
         return await self._follow_link(one, allowance)
 
     async def record(self, call: RecordCall, allowance: Allowance) -> Record | None:
@@ -58,25 +63,56 @@ class Windows:
             return record
         return self._view.open(await self._reading.entry(call, allowance)).find(call.id)
 
-    def _of_known(self, one: Want, ids: Sequence[str]) -> Rows | None:
+    async def look_over(self, wants: Sequence[Want]) -> None:
+        """Look once, a while at a time, at what the planner is going to look at."""
+        pace = self._reading.pace()
+        for one in wants:
+            role = one.selection.role or one.relation.role_of_rows
+            if self._view.unpacks(one.relation.rows, role):
+                for key in needed_of(one, self._view) or ():
+                    self._view.find(one.relation.rows, key, role)
+                    if pace.due:
+                        await pace.rest()
+
+    async def _of_known(self, one: Want, ids: Sequence[str], pace: Pace) -> Rows | None:
         """Return the rows of these ids if all that are needed are known."""
         window, role = one.window, one.selection.role or one.relation.role_of_rows
         find = self._view.find
         found: list[Record] = []
-        rest = ids if one.whole else candidates(ids, window)
-        for key in rest:
+        # Where the ids are counted, nothing is read for the total's sake.
+        whole = one.whole and self._view.count(one.relation, one.parent, one.selection) is None
+        for number, key in enumerate(ids if whole else candidates(ids, window), 1):
+            if not number % _AT_A_STRETCH and pace.due:
+                await pace.rest()
             known, record = find(one.relation.rows, key, role)
             if not known:
                 if is_id(key):
                     return None
             elif record is not None and holds(record, role):
                 found.append(record)
-                if len(found) > window.limit and not one.whole:
+                if len(found) > window.limit and not whole:
                     break
-        found.sort(key=_id)
-        if one.whole:
+        found.sort(key=id_of)
+        if whole:
             self._view.remember(one.list_key, tuple(found))
         return cut(found, window)
+
+    async def _rows(self, one: Want, keys: Sequence[str], allowance: Allowance) -> list[Record]:
+        """Return the rows of these ids, those that are not known by as many calls side by side."""
+        rows, role = one.relation.rows, one.selection.role or one.relation.role_of_rows
+        pace = self._reading.pace()
+        unknown: list[str] = []
+        found: list[Record | None] = []
+        for key in keys:
+            if pace.due:
+                await pace.rest()
+            known, record = self._view.find(rows, key, role)
+            if not known:
+                unknown.append(key)
+            elif record is not None and holds(record, role):
+                found.append(record)
+        found += await asyncio.gather(*[self._row(rows, key, role, allowance) for key in unknown])
+        return [record for record in found if record is not None]
 
     async def _row(self, rows: Resource, key: str, role: str | None, allowance: Allowance) -> Record | None:
         """Return a row of a list by its id; None if Clever does not show it, or not in that role."""
@@ -98,9 +134,8 @@ class Windows:
             started = True
             size = len(waiting) if one.whole else window.limit + 1 - len(found)
             chunk, waiting = waiting[:size], waiting[size:]
-            looked_up = await asyncio.gather(*[self._row(one.relation.rows, key, role, allowance) for key in chunk])
-            found.extend(record for record in looked_up if record is not None)
-        found.sort(key=_id)
+            found += await self._rows(one, chunk, allowance)
+        found.sort(key=id_of)
         if one.whole or (window.after is None and window.before is None and not waiting):
             self._view.remember(one.list_key, tuple(found))
         return cut(found, window)
@@ -190,8 +225,20 @@ def holds(record: Record, role: str | None) -> bool:
     return role is None or getattr(getattr(record, "roles", None), role, None) is not None
 
 
-def _id(record: Record) -> str:
-    return record.id
+async def _cut_out(rows: OpenRows, window: Window, pace: Pace) -> Rows:
+    """Return a window's rows out of a whole list, of which no more is unpacked than the window takes."""
+    parts: list[Sequence[Record]] = []
+    missing = window.limit + 1
+    for part in rows.downward(window.before) if window.backward else rows.upward(window.after):
+        parts.append(part)
+        missing -= len(part)
+        if missing <= 0:
+            break
+        if pace.due:
+            await pace.rest()
+    if window.backward:
+        parts.reverse()
+    return cut(list(chain.from_iterable(parts)), window)
 
 
 def _belongs(record: Record, one: Want) -> bool:

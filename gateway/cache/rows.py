@@ -6,7 +6,7 @@ users take about 21 MB decoded and 1.5 MB packed (`python -m tests.bench.memory`
 """
 
 import sys
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -37,8 +37,14 @@ class OpenRows(Protocol):
     def find(self, key: str) -> Record | None:
         """Return the row of this id."""
 
-    def __iter__(self) -> Iterator[Record]:
-        """Return all rows by ascending id, one at a time; nothing is kept that was unpacked for it."""
+    def parts(self) -> Iterator[Sequence[Record]]:
+        """Return all rows by ascending id, some hundred at a time; nothing is kept that was unpacked for it."""
+
+    def upward(self, after: str | None) -> Iterator[Sequence[Record]]:
+        """Return the rows beyond an id, or all, some hundred at a time; each part ascends, and so do the parts."""
+
+    def downward(self, before: str | None) -> Iterator[Sequence[Record]]:
+        """Return the rows in front of an id, or all, some hundred at a time; each part ascends, the last is first."""
 
     def __len__(self) -> int: ...
 
@@ -76,9 +82,6 @@ class DecodedRows:
     def __len__(self) -> int:
         return len(self.records)
 
-    def __iter__(self) -> Iterator[Record]:
-        return iter(self.records)
-
     def open(self) -> "DecodedRows":
         """Return itself."""
         return self
@@ -88,6 +91,22 @@ class DecodedRows:
         if self._by_id is None:
             self._by_id = {record.id: record for record in self.records}
         return self._by_id.get(key)
+
+    def parts(self) -> Iterator[Sequence[Record]]:
+        """Return all rows by ascending id, some hundred at a time."""
+        return self.upward(None)
+
+    def upward(self, after: str | None) -> Iterator[Sequence[Record]]:
+        """Return the rows beyond an id, or all, some hundred at a time."""
+        begin = 0 if after is None else bisect_right(self.records, after, key=id_of)
+        for start in range(begin, len(self.records), BLOCK):
+            yield self.records[start : start + BLOCK]
+
+    def downward(self, before: str | None) -> Iterator[Sequence[Record]]:
+        """Return the rows in front of an id, or all, some hundred at a time, the last ones first."""
+        end = len(self.records) if before is None else bisect_left(self.records, before, key=id_of)
+        for stop in range(end, 0, -BLOCK):
+            yield self.records[max(0, stop - BLOCK) : stop]
 
 
 class PackedRows:
@@ -132,9 +151,24 @@ class OpenedRows:
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[Record]:
+    def parts(self) -> Iterator[Sequence[Record]]:
+        """Return all rows by ascending id, a block at a time; nothing is kept that was unpacked for it."""
         for number, block in enumerate(self._records):
-            yield from self._unpacked(number) if block is None else block
+            yield self._unpacked(number) if block is None else block
+
+    def upward(self, after: str | None) -> Iterator[Sequence[Record]]:
+        """Return the rows beyond an id, or all, a block at a time."""
+        first = 0 if after is None else max(0, bisect_right(self._firsts, after) - 1)
+        for number in range(first, len(self._blocks)):
+            block = self._block(number)
+            yield block if after is None or block[0].id > after else block[bisect_right(block, after, key=id_of) :]
+
+    def downward(self, before: str | None) -> Iterator[Sequence[Record]]:
+        """Return the rows in front of an id, or all, a block at a time, the last ones first."""
+        end = len(self._blocks) if before is None else bisect_left(self._firsts, before)
+        for number in range(end - 1, -1, -1):
+            block = self._block(number)
+            yield block if before is None or block[-1].id < before else block[: bisect_left(block, before, key=id_of)]
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -191,7 +225,7 @@ class RowsBuilder:
         opened = rows.open()
         late = [record for record in self._strays if opened.find(record.id) is None]
         # Clever's pages are in order; those that are not have to be put in order once more.
-        return packed(self._kind, DecodedRows(ascending([*opened, *late]))) if late else rows
+        return packed(self._kind, DecodedRows(ascending([*opened.records, *late]))) if late else rows
 
     def _pack(self, *, everything: bool) -> None:
         """Pack full blocks; rows that do not lie behind those packed before are repeats, or out of order."""
@@ -216,6 +250,11 @@ def packed(kind: type[Record], rows: DecodedRows) -> PackedRows:
     builder = RowsBuilder(kind, most_decoded=-1)
     builder.add(rows.records)
     return builder.packed()
+
+
+def id_of(record: Record) -> str:
+    """Return the id by which rows are ordered."""
+    return record.id
 
 
 def weight(records: Sequence[Record]) -> int:

@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+from gateway.cache.indexes import Index, IndexKind
 from gateway.cache.rows import EMPTY, DecodedRows, HeldRows, packed
 from gateway.clever.calls import CountCall, ListCall, RecordCall
 from gateway.clever.catalogue import COLLECTIONS, Relation, Resource, Selection
@@ -18,7 +19,6 @@ from gateway.identity import Tenant
 # A list known whole: relation, parent's id (None for a whole collection), selection.
 ListKey = tuple[Relation, str | None, Selection]
 Key = RecordCall | ListCall | CountCall | ListKey
-Index = dict[str, list[str]]
 
 # The back row may take this share, so that something new always finds room.
 _BACK_ROW = 0.8
@@ -27,10 +27,6 @@ _WORTH_PACKING = 64 * 1024
 # What an entry and its places in the shelf's dictionaries take besides its rows.
 _ENTRY_BYTES = 600
 _ROW_PLACE_BYTES = 160
-# What an index takes for a parent, for each of its rows, and for each id that is one of them, at worst its own string.
-_PARENT_BYTES = 250
-_TARGET_BYTES = 8
-_TARGET_ID_BYTES = 73
 
 
 @dataclass(slots=True, eq=False)
@@ -44,17 +40,16 @@ class Entry:
     onward: str | None = None
     count: int | None = None
     missing: bool = False
-    indexes: dict[tuple[Relation, Selection], Index] = field(default_factory=dict)
+    indexes: dict[IndexKind, Index] = field(default_factory=dict)
     index_bytes: int = 0
     # Whether it is what its roster knows: set while it is in it.
     known: bool = False
 
-    def add_index(self, relation: Relation, selection: Selection, index: Index) -> None:
+    def add_index(self, kind: IndexKind, index: Index) -> None:
         """Keep an index over these rows with them."""
-        self.indexes[relation, selection] = index
-        distinct = len(set().union(*index.values()))
-        self.index_bytes += distinct * _TARGET_ID_BYTES
-        self.index_bytes += sum(_PARENT_BYTES + _TARGET_BYTES * len(ids) for ids in index.values())
+        if kind not in self.indexes:
+            self.indexes[kind] = index
+            self.index_bytes += index.bytes
 
     @property
     def is_collection(self) -> bool:

@@ -1,11 +1,11 @@
 """View: what one request may use of its tenant's roster; what it has used once stays the same until its end."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from gateway.cache.freshness import Age, Lifetimes
-from gateway.cache.rows import DecodedRows, OpenRows
-from gateway.cache.shelf import Entry, Index, Key, ListKey, Roster
+from gateway.cache.indexes import INDEXED_AT_ONCE, Index, IndexBuilder, IndexKind
+from gateway.cache.rows import DecodedRows, OpenedRows, OpenRows
+from gateway.cache.shelf import Entry, Key, ListKey, Roster
 from gateway.clever.calls import CountCall, RecordCall
 from gateway.clever.catalogue import COLLECTIONS, ROLES, USERS, Relation, Resource, Selection
 from gateway.clever.records import Record
@@ -24,7 +24,8 @@ class View:
 
     `refresh`: the caller asks for data not older than a few seconds. `on_used` hears once of every entry used that
     the request did not read itself, `on_grown` of entries that have got an index. `worst`: the worst age that may be
-    used. `refused`: lists that could not be read to their end, or not in time.
+    used. `refused`: lists that could not be read to their end, or not in time. `unindexed`: indexes that were looked
+    for, with the collections over which they are still to be built: until then it is as if nothing told.
     """
 
     def __init__(
@@ -48,7 +49,8 @@ class View:
         self._entries: dict[Key, Entry] = {}
         self._places: dict[tuple[Resource, str], Entry] = {}
         self._opened: dict[Entry, OpenRows] = {}
-        self._indexes: dict[tuple[Relation, Selection], Index] = {}
+        self._indexes: dict[IndexKind, tuple[Entry, Index]] = {}
+        self.unindexed: dict[IndexKind, Entry] = {}
         self._wholes: dict[tuple[Resource, str | None], tuple[bool, list[OpenRows]]] = {}
         self._put_together: set[Key] = set()
         self.refused: set[Key] = set()
@@ -112,7 +114,7 @@ class View:
         """Let go of everything at the end of the request: what was unpacked for it can be a district."""
         self._on_used = lambda _entry, _age: None
         self._on_grown = lambda _entry: None
-        for held in (self._entries, self._places, self._opened, self._indexes, self._wholes):
+        for held in (self._entries, self._places, self._opened, self._indexes, self._wholes, self.unindexed):
             held.clear()
 
     def open(self, entry: Entry) -> OpenRows:
@@ -150,11 +152,17 @@ class View:
 
     def knows(self, rows: Resource, key: str, role: str | None = None) -> bool:
         """Say whether a look-up of this id, whose record can only hold `role`, would cost no call."""
-        return self.find(rows, key, role)[0]
+        # Where everything is known, there is nothing to look for, and nothing to unpack.
+        return self._collections(rows, role)[0] or self.find(rows, key, role)[0]
 
     def has_all(self, rows: Resource, role: str | None = None) -> bool:
         """Say whether a collection, or the part of a role, is known whole."""
         return self._collections(rows, role)[0]
+
+    def unpacks(self, rows: Resource, role: str | None = None) -> bool:
+        """Say whether looking for a record that is not known for certain may take unpacking."""
+        complete, wholes = self._collections(rows, role)
+        return not complete and any(isinstance(whole, OpenedRows) for whole in wholes)
 
     def size(self, rows: Resource, role: str | None) -> int | None:
         """Return how many rows a collection, or the part of a role, has, if that is known."""
@@ -166,13 +174,29 @@ class View:
         counted = self.held(CountCall(rows, role))
         return None if counted is None else counted.count
 
-    def ids(self, relation: Relation, parent: Record | None, selection: Selection) -> list[str] | None:
+    def ids(self, relation: Relation, parent: Record | None, selection: Selection) -> Sequence[str] | None:
         """Return the ids of a relation's rows, ascending, where the parent's record or a whole collection tells."""
         found = relation.references(parent, selection) if parent else None
         if found is None and parent is not None and relation.scan and relation.scan.covers(parent):
-            index = self._index(relation, selection)
-            return None if index is None else index.get(parent.id, [])
+            indexed = self._indexed(relation, selection)
+            return None if indexed is None else indexed[1].ids(parent.id)
         return None if found is None else sorted({key for key in found if key})
+
+    def count(self, relation: Relation, parent: Record | None, selection: Selection) -> int | None:
+        """Return how many rows a relation has, where that is certain without a look at them."""
+        scan = relation.scan
+        if parent is None or scan is None or relation.rows is not scan.of or not relation.applies(parent, selection):
+            return None
+        if not scan.covers(parent) or relation.references(parent, selection) is not None:
+            return None
+        indexed = self._indexed(relation, selection)
+        if indexed is None:
+            return None
+        # The rows of an index are there where they are looked for in the same collection.
+        complete, wholes = self._collections(relation.rows, selection.role or relation.role_of_rows)
+        opened = self._opened.get(indexed[0])
+        is_there = complete and any(whole is opened for whole in wholes)
+        return len(indexed[1].ids(parent.id)) if is_there else None
 
     def _collections(self, rows: Resource, role: str | None) -> tuple[bool, list[OpenRows]]:
         """Return whether what is known holds all rows of a role, and the collections to find them in."""
@@ -198,34 +222,30 @@ class View:
         entry = self._roster.place(rows, key)
         return None if entry is None else self.held(entry.key)
 
-    def _index(self, relation: Relation, selection: Selection) -> Index | None:
-        """Return for every parent the ids of its rows, worked out of a collection that is known whole."""
-        index = self._indexes.get((relation, selection))
-        if index is not None:
-            return index
+    def _indexed(self, relation: Relation, selection: Selection) -> tuple[Entry, Index] | None:
+        """Return for every parent the ids of its rows, worked out of a collection that is known whole, and that one."""
+        kind = relation, selection
+        indexed = self._indexes.get(kind)
+        if indexed is not None:
+            return indexed
         scan = relation.scan
         assert scan is not None  # noqa: S101 - for the type checker: asked of scanned relations only
         role = scan.role(selection)
         for key in dict.fromkeys((collection_key(scan.of, role), collection_key(scan.of, None))):
             entry = self.held(key)
             if entry is not None:
-                if (relation, selection) not in entry.indexes:
-                    entry.add_index(relation, selection, _grouped(self.open(entry), relation, selection))
-                    self._on_grown(entry)
-                index = self._indexes[relation, selection] = entry.indexes[relation, selection]
-                return index
+                if kind not in entry.indexes:
+                    if len(entry.rows) > INDEXED_AT_ONCE:
+                        self.unindexed[kind] = entry
+                        return None
+                    self._build(kind, entry)
+                indexed = self._indexes[kind] = entry, entry.indexes[kind]
+                return indexed
         return None
 
-
-def _grouped(rows: OpenRows, relation: Relation, selection: Selection) -> Index:
-    """Return the ids of the rows of each parent; equal ids are one string."""
-    scan = relation.scan
-    assert scan is not None  # noqa: S101 - for the type checker: asked of scanned relations only
-    one: dict[str, str] = {}
-    grouped: defaultdict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        targets = [one.setdefault(key, key) for key in scan.to(row) if key]
-        for parent in scan.by(row, selection):
-            if parent:
-                grouped[one.setdefault(parent, parent)].update(targets)
-    return {parent: sorted(keys) for parent, keys in grouped.items()}
+    def _build(self, kind: IndexKind, entry: Entry) -> None:
+        builder = IndexBuilder(*kind)
+        for _ in builder.steps(self.open(entry)):
+            pass
+        entry.add_index(kind, builder.index)
+        self._on_grown(entry)

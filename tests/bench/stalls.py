@@ -29,8 +29,8 @@ from gateway.clever.catalogue import DISTRICT_USERS, SCHOOL_USERS, SCHOOLS, USER
 from gateway.clever.client import CleverClient
 from gateway.cli.serving import settle
 from gateway.engine.executor import Engine, Request
-from gateway.schema.build import build_schema
 from gateway.sandbox import create_app
+from gateway.schema.build import build_schema
 from tests.bench.engine import Memory, context
 from tests.bench.memory import STUDENT, TENANT, Crowd, read
 

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.cache import shelf as module
+from gateway.cache.indexes import IndexBuilder
 from gateway.cache.rows import DecodedRows, PackedRows
 from gateway.cache.shelf import Entry, Key, Shelf
 from gateway.clever.calls import CountCall, ListCall, RecordCall
 from gateway.clever.catalogue import COLLECTIONS, COURSES, EVERYTHING, SCHOOL_COURSES
-from gateway.clever.records import Course
+from gateway.clever.records import Course, Section
 from gateway.identity import Tenant
 from tests.access.scene import settle
 from tests.resilience.roster import an_id
@@ -81,7 +82,11 @@ class Shelves(RuleBasedStateMachine):
         entry = self.held(tenant, key)
         of = SCHOOL_COURSES if relation else COLLECTIONS[COURSES]
         if entry is not None and (of, EVERYTHING) not in entry.indexes:
-            entry.add_index(of, EVERYTHING, {an_id(2, number): [an_id(3, number)] for number in range(parents)})
+            built = IndexBuilder(SCHOOL_COURSES, EVERYTHING)
+            sections = [Section(id=an_id(6, n), school=an_id(2, n), course=an_id(3, n)) for n in range(parents)]
+            for _ in built.steps(DecodedRows(tuple(sections))):
+                pass
+            entry.add_index((of, EVERYTHING), built.index)
             self.run(lambda: self.shelf.resize(entry))
 
     @rule(tenant=tenants)
