@@ -15,7 +15,7 @@ from gateway.cache.embedded import EmbeddedStore
 from gateway.cache.flights import Flights
 from gateway.cache.freshness import Lifetimes
 from gateway.cache.indexes import IndexBuilder, IndexKind
-from gateway.cache.pace import Pace
+from gateway.cache.pace import SLICE_S, Pace
 from gateway.cache.rows import DecodedRows, RowsBuilder
 from gateway.cache.shelf import Entry, Key, ListKey, Roster, Shelf
 from gateway.cache.view import NEWEST_S
@@ -53,6 +53,7 @@ class Source:
         recheck_s: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
         store: Store | None = None,
+        slice_s: float = SLICE_S,
     ) -> None:
         self.client = client
         self.store: Store = EmbeddedStore(shelf, clock) if store is None else store
@@ -61,6 +62,7 @@ class Source:
         self.clock = clock
         self._flights = Flights()
         self._turns = asyncio.Lock()
+        self._slice_s = slice_s
         self._tokens = tokens or CallersTokens()
         self._trust = Trust(
             client,
@@ -124,7 +126,7 @@ class Source:
 
     def pace(self) -> Pace:
         """Return the pace of something that may go on for long."""
-        return Pace(self._turns)
+        return Pace(self._turns, self._slice_s)
 
     async def index(self, tenant: Tenant, entry: Entry, kind: IndexKind, allowance: Allowance) -> None:
         """Build an index over a collection, or wait for it where that is under way.

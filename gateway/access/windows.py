@@ -40,7 +40,7 @@ class Windows:
             return await _cut_out(whole, one.window, pace)
         ids = self._view.ids(one.relation, one.parent, one.selection) if one.relation.of_parent else None
         rows = None if ids is None else await self._of_known(one, ids, pace)
-        return self._of_held_pages(one) if rows is None and not one.whole else rows
+        return await self._of_held_pages(one, pace) if rows is None and not one.whole else rows
 
     async def load(self, one: Want, path: Path, allowance: Allowance) -> Rows:
         """Load the rows of a want on a path."""
@@ -145,7 +145,7 @@ class Windows:
         walk = _Walk(one)
         while walk.call is not None:
             entry = await self._reading.entry(walk.call, allowance)
-            walk.take(entry, self._view.open(entry).records)
+            walk.take(entry, await _all_of(self._view.open(entry), self._reading.pace()))
         window = one.window
         if not walk.more and window.after is None and window.before is None:
             at = min(page.at for page in walk.pages)
@@ -154,14 +154,14 @@ class Windows:
             self._reading.keep(whole, walk.pages)
         return walk.rows()
 
-    def _of_held_pages(self, one: Want) -> Rows | None:
+    async def _of_held_pages(self, one: Want, pace: Pace) -> Rows | None:
         """Return the rows of a want if all pages that it takes are known."""
         walk = _Walk(one)
         while walk.call is not None:
             entry = self._view.held(walk.call)
             if entry is None:
                 return None
-            walk.take(entry, self._view.open(entry).records)
+            walk.take(entry, await _all_of(self._view.open(entry), pace))
         return walk.rows()
 
 
@@ -223,6 +223,11 @@ def whole_window(one: Want) -> Want:
 def holds(record: Record, role: str | None) -> bool:
     """Say whether a record holds a role, where one is asked for."""
     return role is None or getattr(getattr(record, "roles", None), role, None) is not None
+
+
+async def _all_of(rows: OpenRows, pace: Pace) -> Sequence[Record]:
+    """Return all rows."""
+    return rows.records if isinstance(rows, DecodedRows) else (await _cut_out(rows, Window(len(rows)), pace)).records
 
 
 async def _cut_out(rows: OpenRows, window: Window, pace: Pace) -> Rows:

@@ -14,7 +14,7 @@ class Pace:
 
     __slots__ = ("_seconds", "_turns", "_until")
 
-    def __init__(self, turns: asyncio.Lock, seconds: float = SLICE_S) -> None:
+    def __init__(self, turns: asyncio.Lock, seconds: float) -> None:
         self._turns = turns
         self._seconds = seconds
         self._until = time.perf_counter() + seconds

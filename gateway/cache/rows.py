@@ -25,6 +25,7 @@ _TUPLE_SLOT = 8
 _BY_ID_SLOT = 100
 
 _pack = msgspec.json.Encoder().encode
+_read_ids = msgspec.json.Decoder(tuple[Record, ...]).decode
 
 
 class OpenRows(Protocol):
@@ -59,6 +60,9 @@ class HeldRows(Protocol):
     def open(self) -> OpenRows:
         """Return the rows to look at, for one request."""
 
+    def ids(self) -> Iterator[str]:
+        """Return the ids of all rows, ascending; of packed ones nothing else is read."""
+
     def __len__(self) -> int: ...
 
 
@@ -85,6 +89,10 @@ class DecodedRows:
     def open(self) -> "DecodedRows":
         """Return itself."""
         return self
+
+    def ids(self) -> Iterator[str]:
+        """Return the ids of all rows, ascending."""
+        return map(id_of, self.records)
 
     def find(self, key: str) -> Record | None:
         """Return the row of this id."""
@@ -127,6 +135,11 @@ class PackedRows:
     def open(self) -> "OpenedRows":
         """Return the rows to look at; what is unpacked lives as long as they do."""
         return OpenedRows(msgspec.json.Decoder(tuple[self._kind, ...]), self.firsts, self.blocks, self._count)  # type: ignore[name-defined]
+
+    def ids(self) -> Iterator[str]:
+        """Return the ids of all rows, ascending; nothing else is read of them."""
+        for block in self.blocks:
+            yield from map(id_of, _read_ids(zstandard.decompress(block)))
 
 
 class OpenedRows:

@@ -26,7 +26,7 @@ _BACK_ROW = 0.8
 _WORTH_PACKING = 64 * 1024
 # What an entry and its places in the shelf's dictionaries take besides its rows.
 _ENTRY_BYTES = 600
-_ROW_PLACE_BYTES = 160
+_ROW_PLACE_BYTES = 170
 
 
 @dataclass(slots=True, eq=False)
@@ -66,11 +66,13 @@ class Entry:
 class Roster:
     """What is known of one tenant's district: entries by key, and which entry holds a record."""
 
-    __slots__ = ("__weakref__", "_places", "entries")
+    __slots__ = ("__weakref__", "_places", "_rows_of", "entries")
 
     def __init__(self) -> None:
         self.entries: dict[Key, Entry] = {}
         self._places: dict[tuple[Resource, str], Entry] = {}
+        # What each entry has places for: it need not be unpacked to be taken out.
+        self._rows_of: dict[Entry, tuple[tuple[Resource, str], ...]] = {}
 
     def put(self, entry: Entry) -> None:
         """Keep an entry in place of any of the same key."""
@@ -78,18 +80,17 @@ class Roster:
         self.entries[entry.key] = entry
         entry.known = True
         if not entry.is_collection:
-            for record in entry.rows.open().records:
-                self._places[entry.resource, record.id] = entry
+            rows = self._rows_of[entry] = tuple([(entry.resource, key) for key in entry.rows.ids()])
+            self._places.update(dict.fromkeys(rows, entry))
 
     def remove(self, key: Key) -> Entry | None:
         """Take an entry out."""
         entry = self.entries.pop(key, None)
         if entry is not None:
             entry.known = False
-        if entry is not None and not entry.is_collection:
-            for record in entry.rows.open().records:
-                if self._places.get((entry.resource, record.id)) is entry:
-                    del self._places[entry.resource, record.id]
+            for row in self._rows_of.pop(entry, ()):
+                if self._places.get(row) is entry:
+                    del self._places[row]
         return entry
 
     def place(self, rows: Resource, key: str) -> Entry | None:

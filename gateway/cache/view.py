@@ -94,8 +94,8 @@ class View:
         if entry.is_collection:
             self._wholes.clear()
         else:
-            for record in self.open(entry).records:
-                self._places[entry.resource, record.id] = entry
+            for key in entry.rows.ids():
+                self._places[entry.resource, key] = entry
 
     def remember(self, key: ListKey, records: tuple[Record, ...]) -> None:
         """Use a list for the rest of this request that was put together of what is known."""

@@ -126,7 +126,7 @@ class Fragile(httpx.ASGITransport):
         return await super().handle_async_request(request)
 
 
-async def remembered(seed: int, wants: list[Want]) -> list[Any]:
+async def remembered(seed: int, wants: list[Want], **options: Any) -> list[Any]:
     """Return what a first request says, a second one from memory, a third one from memory with all packed, and a
     fourth one long after with nobody to ask.
     """
@@ -139,7 +139,7 @@ async def remembered(seed: int, wants: list[Want]) -> list[Any]:
         shelf = Shelf(100_000_000)
         moments = iter([0.0, 1.0, 2.0, 50_000.0])
         now = 0.0
-        source = Source(client, shelf, clock=lambda: now)
+        source = Source(client, shelf, clock=lambda: now, **options)
         found = []
         for now in moments:
             transport.down = now > 10

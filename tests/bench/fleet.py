@@ -16,17 +16,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.cache.freshness import Lifetimes
+from gateway.cache.indexes import IndexBuilder
 from gateway.cache.rows import DecodedRows, RowsBuilder, packed, weight
 from gateway.cache.shelf import Entry, Shelf
-from gateway.cache.view import View, collection_key
+from gateway.cache.view import collection_key
 from gateway.clever.calls import MAX_LIMIT
 from gateway.clever.catalogue import SECTIONS, USERS, Resource
 from gateway.clever.decode import decode_page
 from gateway.clever.records import Record
 from gateway.identity import Tenant
 from gateway.sandbox import create_app
-from tests.bench.memory import INDEXES, TENANT, TOKEN, Crowd
+from tests.bench.memory import INDEXES, TOKEN, Crowd
 from tests.redis_server import RedisServer, redis_server
 from tests.sharing.scene import processes
 
@@ -112,11 +112,11 @@ async def measure(server: RedisServer, rows: Resource, count: int) -> Measured:
 
 def _indexes(entry: Entry) -> int:
     """Return the bytes of the indexes that relations use."""
-    shelf = Shelf(2**40)
-    shelf.put(TENANT, entry)
-    view = View(shelf.roster(TENANT), Lifetimes(), 0.0, on_grown=shelf.resize)
-    for relation, parent, selection in INDEXES:
-        view.ids(relation, parent, selection)
+    for kind in INDEXES:
+        builder = IndexBuilder(*kind)
+        for _ in builder.steps(entry.rows.open()):
+            pass
+        entry.add_index(kind, builder.index)
     return entry.index_bytes
 
 

@@ -1,7 +1,7 @@
 """Rows are the same rows however they are held: decoded, packed, or packed page by page."""
 
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from unittest.mock import patch
 
@@ -31,16 +31,26 @@ def courses(keys: Sequence[str]) -> tuple[Record, ...]:
     return tuple(Course(id=key, name=f"Course {key}") for key in keys)
 
 
+def joined(parts: Iterable[Sequence[Record]]) -> list[Record]:
+    return [record for part in parts for record in part]
+
+
 def same(rows: HeldRows, records: Sequence[Record]) -> None:
     """Whatever is asked of rows, they answer as these records do."""
     assert len(rows) == len(rows.open()) == len(records)
     assert rows.open().records == tuple(records)
     opened = rows.open()
-    assert [record for part in opened.parts() for record in part] == list(records)
+    assert joined(opened.parts()) == list(records)
     assert [opened.find(record.id) for record in records] == list(records)
-    assert [record for part in opened.parts() for record in part] == list(records)
+    assert joined(opened.parts()) == list(records)
     for key in ("", "0" * 24, "f" * 24, "last", *(record.id + "0" for record in records[:3])):
         assert opened.find(key) is None
+    assert list(rows.ids()) == [record.id for record in records]
+    for at in (None, "", "f" * 24, *(cursor for record in records[::7] for cursor in (record.id, record.id + "0"))):
+        upward, downward = list(rows.open().upward(at)), list(rows.open().downward(at))
+        assert joined(upward) == [record for record in records if at is None or record.id > at]
+        assert joined(reversed(downward)) == [record for record in records if at is None or record.id < at]
+        assert max(map(len, (*upward, *downward)), default=0) <= BLOCK
 
 
 @pytest.mark.parametrize("rows", ALL, ids=lambda rows: rows.name)
@@ -106,3 +116,20 @@ def test_packed_rows_take_no_more_memory_than_they_say() -> None:
     finally:
         tracemalloc.stop()
     assert taken < 1.5 * rows.bytes
+
+
+@pytest.mark.parametrize("most", [1, BLOCK, BLOCK + 1, 3 * BLOCK])
+@pytest.mark.parametrize("middle", [None, 0, 5 * BLOCK - 1, 5 * BLOCK, 5 * BLOCK + 1])
+def test_no_more_blocks_are_unpacked_than_a_window_touches(most: int, middle: int | None) -> None:
+    records = courses([an_id(3, number) for number in range(10 * BLOCK)])
+    cursor = None if middle is None else records[middle].id
+    for direction in ("upward", "downward"):
+        opened = packed(Course, DecodedRows(records)).open()
+        found = 0
+        for part in getattr(opened, direction)(cursor):
+            found += len(part)
+            if found >= most:
+                break
+        touched = sum(block is not None for block in opened._records)
+        assert touched <= most // BLOCK + 2
+        assert found < most + BLOCK

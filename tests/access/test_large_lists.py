@@ -1,0 +1,355 @@
+"""Large lists are looked at a while at a time, once for all, and no further than the question goes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from gateway.access.executor import Access
+from gateway.access.source import Source
+from gateway.access.wants import Rows, Want, Window, want
+from gateway.cache.rows import BLOCK, DecodedRows, OpenedRows, PackedRows, packed
+from gateway.cache.shelf import Entry, Shelf
+from gateway.cache.view import collection_key
+from gateway.clever.allowance import Allowance
+from gateway.clever.calls import RecordCall
+from gateway.clever.catalogue import (
+    DISTRICT_USERS,
+    EVERYTHING,
+    SCHOOL_USERS,
+    SECTION_USERS,
+    USER_CONTACTS,
+    USERS,
+    Relation,
+    Scan,
+    Selection,
+    roles_at_schools,
+)
+from gateway.clever.client import CallSent, CleverClient
+from gateway.clever.decode import tolerant
+from gateway.clever.records import Record, School, Section, User
+from gateway.identity import Tenant
+from gateway.sandbox import SandboxApp, create_app
+from tests.access.scene import settle
+from tests.access.test_paths import ids, questions, remembered
+
+TOKEN = "TEST_TOKEN"
+TENANT = Tenant(TOKEN)
+STUDENTS = Selection("student")
+V = TypeVar("V")
+
+
+@cache
+def upstream() -> SandboxApp:
+    return create_app("sandbox", 5, districts=1, rate_limit=None)
+
+
+@cache
+def records(name: str, kind: type[Record]) -> list[Any]:
+    """Return what the district has, as far as a single call shows it; ascending."""
+    found = upstream().records(TOKEN)[name]
+    return [tolerant(kind, found[key]) for key in sorted(found)]
+
+
+@cache
+def people() -> list[str]:
+    return [user.id for user in records("users", User)]
+
+
+def school() -> School:
+    """Return the school with the most students."""
+    found: list[School] = records("schools", School)
+    return max(found, key=lambda one: len(of_school(one, STUDENTS)))
+
+
+def of_school(one: School, selection: Selection = EVERYTHING) -> list[str]:
+    return [user.id for user in records("users", User) if one.id in roles_at_schools(user, selection)]
+
+
+class District:
+    """A district whose people are remembered packed, with the calls that are made to it."""
+
+    def __init__(self, source: Source, shelf: Shelf, calls: list[CallSent]) -> None:
+        self.source = source
+        self.shelf = shelf
+        self.calls = calls
+        self.users = collection_key(USERS, None)
+
+    @property
+    def entry(self) -> Entry:
+        return self.shelf.roster(TENANT).entries[self.users]
+
+    def access(self, allowance: Allowance | None = None) -> Access:
+        return Access(self.source, TENANT, allowance or Allowance(60, 100))
+
+    async def ask(self, *wants: Want) -> list[Rows]:
+        found = await self.access().rows(wants)
+        return [rows for one in wants if isinstance(rows := found[one], Rows)]
+
+
+@asynccontextmanager
+async def district(role: str | None = None, slice_s: float = 0.0) -> AsyncIterator[District]:
+    """Remember the people of a district, or those of a role; others have their turn after each step."""
+    calls: list[CallSent] = []
+    # So small that whole collections are packed from the start.
+    shelf = Shelf(4_000_000)
+    transport = httpx.ASGITransport(upstream())
+    async with CleverClient("http://sandbox", "v3.1", transport=transport, on_call=calls.append) as client:
+        source = Source(client, shelf, slice_s=slice_s)
+        await source.read(TENANT, collection_key(USERS, role), Allowance(60, 100))
+        play = District(source, shelf, calls)
+        calls.clear()
+        try:
+            yield play
+        finally:
+            await source.aclose()
+
+
+async def turns_during(work: Awaitable[V]) -> tuple[V, int]:
+    """Return what came of work, and how often others had their turn meanwhile."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    beside = asyncio.create_task(others())
+    try:
+        return await work, turns
+    finally:
+        beside.cancel()
+
+
+def unpacked(access: Access, entry: Entry) -> int:
+    """Return how many blocks a request has unpacked of an entry."""
+    opened = access.reading.view.open(entry)
+    assert isinstance(opened, OpenedRows)
+    return sum(block is not None for block in opened._records)
+
+
+def names(rows: Rows) -> list[str]:
+    return [record.id for record in rows.records]
+
+
+class Counting:
+    """A school's users, told by a scan that counts the rows that it looks at."""
+
+    def __init__(self) -> None:
+        self.looked_at = 0
+        self.begun = asyncio.Event()
+        self.relation = Relation(
+            "school.users", USERS, "/schools/{id}/users", takes_role=True, scan=Scan(USERS, self._schools)
+        )
+
+    def _schools(self, user: User, selection: Selection) -> Any:
+        self.looked_at += 1
+        self.begun.set()
+        return roles_at_schools(user, selection)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("cursor", [None, 0, BLOCK - 1, BLOCK, 1_000, -1])
+@pytest.mark.parametrize("limit", [0, 10, BLOCK, 10_000])
+async def test_a_window_over_a_packed_collection_unpacks_what_it_touches(
+    limit: int, cursor: int | None, backward: bool
+) -> None:
+    everybody = people()
+    at = None if cursor is None else cursor % len(everybody)
+    key = None if at is None else everybody[at]
+    window = Window(limit, before=key, backward=True) if backward else Window(limit, after=key)
+    expected = everybody[:at][::-1][:limit][::-1] if backward else everybody[0 if at is None else at + 1 :][:limit]
+    async with district() as play:
+        access, one = play.access(), want(DISTRICT_USERS, None, window)
+        rows, turns = await turns_during(access.rows([one]))
+        found = rows[one]
+        assert isinstance(found, Rows)
+        assert names(found) == expected
+        touched = unpacked(access, play.entry)
+        assert len(expected) // BLOCK <= touched <= len(expected) // BLOCK + 2
+        assert turns >= touched - 1
+        assert play.calls == []
+
+
+async def test_sizes_are_told_without_unpacking() -> None:
+    async with district() as play:
+        access = play.access()
+        wants = [want(DISTRICT_USERS, None, Window(10))]
+        wants += [want(SCHOOL_USERS, one, Window(10), STUDENTS) for one in records("schools", School)]
+        found = await access.totals(wants)
+        sizes = [len(of_school(one, STUDENTS)) for one in records("schools", School)]
+        assert [found[one] for one in wants] == [len(people()), *sizes]
+        assert unpacked(access, play.entry) == 0
+        assert play.calls == []
+
+
+async def test_a_total_makes_nobody_unpack_more_than_the_window() -> None:
+    async with district() as play:
+        access = play.access()
+        one = want(SCHOOL_USERS, school(), Window(2), STUDENTS, whole=True)
+        rows, total = (await access.rows([one]))[one], (await access.totals([one]))[one]
+        assert isinstance(rows, Rows)
+        assert names(rows) == of_school(school(), STUDENTS)[:2]
+        assert rows.has_next
+        assert total == len(of_school(school(), STUDENTS))
+        assert unpacked(access, play.entry) <= 3
+        assert play.calls == []
+
+
+@pytest.mark.parametrize("role", [None, "student"])
+async def test_students_of_a_school_are_found_among_everybody_as_among_students(role: str | None) -> None:
+    async with district(role) as play:
+        one = want(SCHOOL_USERS, school(), Window(10_000), STUDENTS)
+        backward = want(SCHOOL_USERS, school(), Window(4, before=people()[1_000], backward=True), STUDENTS)
+        rows, last = await play.ask(one, backward)
+        expected = of_school(school(), STUDENTS)
+        assert names(rows) == expected
+        assert names(last) == [key for key in expected if key < people()[1_000]][-4:]
+        assert play.calls == []
+
+
+async def test_others_have_their_turn_while_an_index_is_built() -> None:
+    async with district() as play:
+        assert isinstance(play.entry.rows, PackedRows)
+        one = want(SCHOOL_USERS, school(), Window(10))
+        found, turns = await turns_during(play.ask(one))
+        assert [names(rows) for rows in found] == [of_school(school())[:10]]
+        assert turns >= len(people()) // BLOCK
+        assert list(play.entry.indexes) == [(SCHOOL_USERS, EVERYTHING)]
+        found, turns = await turns_during(play.ask(one))
+        assert [names(rows) for rows in found] == [of_school(school())[:10]]
+        assert turns < len(people()) // BLOCK
+        assert play.calls == []
+
+
+async def test_others_have_their_turn_between_look_ups_that_unpack() -> None:
+    async with district() as play:
+        calls = [RecordCall(USERS, key) for key in people()[::BLOCK]]
+        found, turns = await turns_during(play.access().records(calls))
+        assert [getattr(found[call], "id", None) for call in calls] == people()[::BLOCK]
+        assert turns >= len(calls) - 1
+        assert play.calls == []
+
+
+async def test_requests_at_the_same_time_build_an_index_once() -> None:
+    counting = Counting()
+    async with district() as play:
+        wants = [want(counting.relation, one, Window(3)) for one in records("schools", School)]
+        found = await asyncio.gather(*[play.ask(one) for one in wants], *[play.ask(*wants) for _ in range(3)])
+        expected = [of_school(one)[:3] for one in records("schools", School)]
+        assert [[names(rows) for rows in each] for each in found] == [*[[each] for each in expected], *[expected] * 3]
+        assert counting.looked_at == len(people())
+        assert play.calls == []
+
+
+@pytest.mark.parametrize("hung_up", [True, False])
+async def test_who_leaves_leaves_no_half_of_an_index(hung_up: bool) -> None:
+    counting = Counting()
+    one = want(counting.relation, school(), Window(3))
+    async with district() as play:
+        allowance = Allowance(60, 100)
+        leaver = asyncio.create_task(play.access(allowance).rows([one]))
+        await counting.begun.wait()
+        if hung_up:
+            allowance.abandon()
+        leaver.cancel()
+        await settle()
+        assert leaver.cancelled()
+        # Who has not hung up may ask again: what is begun is brought to its end.
+        assert (counting.looked_at == len(people())) is not hung_up
+        assert len(play.entry.indexes) == (not hung_up)
+        [rows] = await play.ask(one)
+        assert names(rows) == of_school(school())[:3]
+        assert play.calls == []
+
+
+async def test_one_who_leaves_does_not_take_the_index_from_another() -> None:
+    counting = Counting()
+    one = want(counting.relation, school(), Window(3))
+    async with district() as play:
+        allowance = Allowance(60, 100)
+        leaver, stayer = asyncio.create_task(play.access(allowance).rows([one])), asyncio.create_task(play.ask(one))
+        await counting.begun.wait()
+        allowance.abandon()
+        leaver.cancel()
+        [rows] = await stayer
+        assert names(rows) == of_school(school())[:3]
+        assert counting.looked_at == len(people())
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+async def test_a_collection_may_be_replaced_while_it_is_indexed(dropped: bool) -> None:
+    counting = Counting()
+    one = want(counting.relation, school(), Window(3))
+    async with district() as play:
+        before, newer = play.entry, replacement(play)
+        asked = asyncio.create_task(play.ask(one))
+        await counting.begun.wait()
+        if dropped:
+            play.shelf.drop(TENANT, play.users)
+        else:
+            play.shelf.put(TENANT, newer)
+        [rows] = await asked
+        assert names(rows) == of_school(school())[:3]
+        assert counting.looked_at == len(people())
+        assert not newer.indexes
+        assert not before.known
+        assert play.shelf.bytes == sum(entry.bytes for entry in play.shelf.roster(TENANT).entries.values())
+        if not dropped:
+            [rows] = await play.ask(one)
+            assert names(rows) == of_school(school())[1:4]
+        assert play.calls == []
+
+
+def replacement(play: District) -> Entry:
+    """Return the same people without the first one of the school."""
+    first = of_school(school())[0]
+    rest = [user for user in play.entry.rows.open().records if user.id != first]
+    return Entry(play.users, USERS, play.entry.at, packed(User, DecodedRows(tuple(rest))))
+
+
+async def test_an_index_takes_the_bytes_that_the_shelf_counts() -> None:
+    async with district() as play:
+        before = play.shelf.bytes
+        await play.ask(want(SCHOOL_USERS, school(), Window(3)), want(USER_CONTACTS, student(), Window(3)))
+        assert play.shelf.bytes == before + play.entry.index_bytes == play.entry.bytes
+
+
+async def test_what_a_part_of_the_people_tells_is_looked_over_in_turns() -> None:
+    """Students alone are known, and sections name teachers, too: these are read, the students are not."""
+    async with district("student") as play:
+        sections = [section for section in records("sections", Section) if section.students][:40]
+        access, wants = play.access(), [want(SECTION_USERS, one, Window(100)) for one in sections]
+        rows, turns = await turns_during(access.rows(wants))
+        shared = set(people())
+        for section, one in zip(sections, wants, strict=True):
+            found = rows[one]
+            assert isinstance(found, Rows)
+            named = {*(section.students or ()), section.teacher, *(section.teachers or ())}
+            assert names(found) == sorted(named & shared)
+        assert turns >= 4
+        assert {call.template for call in play.calls} == {"/users"}
+
+
+def student() -> User:
+    users: list[User] = records("users", User)
+    return next(user for user in users if user.roles.student)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(questions())
+def test_however_short_the_slices_memory_gives_the_same_rows(question: tuple[int, list[Want]]) -> None:
+    seed, wants = question
+    with patch("gateway.cache.view.INDEXED_AT_ONCE", 0):
+        (first, sizes, _, _), *later = asyncio.run(remembered(seed, wants, slice_s=0.0))
+    for rows, totals, more, stale in later:
+        assert more == 0 or stale
+        assert totals == sizes
+        assert [ids(rows[one]) for one in wants] == [ids(first[one]) for one in wants]
