@@ -21,7 +21,7 @@ from gateway.clever.records import Record
 from gateway.clever.values import is_id
 
 # After so many look-ups the clock is looked at: each may unpack a few hundred rows.
-_AT_A_STRETCH = 4
+_AT_A_STRETCH = 16
 
 
 class Windows:
@@ -76,26 +76,35 @@ class Windows:
 
     async def _of_known(self, one: Want, ids: Sequence[str], pace: Pace) -> Rows | None:
         """Return the rows of these ids if all that are needed are known."""
-        window, role = one.window, one.selection.role or one.relation.role_of_rows
-        find = self._view.find
-        found: list[Record] = []
+        window = one.window
         # Where the ids are counted, nothing is read for the total's sake.
         whole = one.whole and self._view.count(one.relation, one.parent, one.selection) is None
-        for number, key in enumerate(ids if whole else candidates(ids, window), 1):
-            if not number % _AT_A_STRETCH and pace.due:
+        keys = ids if whole else candidates(ids, window)
+        found: list[Record] = []
+        start, missing = 0, len(keys) if whole else window.limit + 1
+        while start < len(keys) and missing > 0:
+            if start and pace.due:
                 await pace.rest()
-            known, record = find(one.relation.rows, key, role)
-            if not known:
-                if is_id(key):
-                    return None
-            elif record is not None and holds(record, role):
-                found.append(record)
-                if len(found) > window.limit and not whole:
-                    break
+            end = start + min(missing, _AT_A_STRETCH)
+            if not self._add_known(one, keys[start:end], found):
+                return None
+            start, missing = end, (len(keys) if whole else window.limit + 1) - len(found)
         found.sort(key=id_of)
         if whole:
             self._view.remember(one.list_key, tuple(found))
         return cut(found, window)
+
+    def _add_known(self, one: Want, keys: Sequence[str], found: list[Record]) -> bool:
+        """Add the rows of these ids to those that were found; say whether all of them are known."""
+        rows, role, find = one.relation.rows, one.selection.role or one.relation.role_of_rows, self._view.find
+        for key in keys:
+            known, record = find(rows, key, role)
+            if not known:
+                if is_id(key):
+                    return False
+            elif record is not None and holds(record, role):
+                found.append(record)
+        return True
 
     async def _rows(self, one: Want, keys: Sequence[str], allowance: Allowance) -> list[Record]:
         """Return the rows of these ids, those that are not known by as many calls side by side."""

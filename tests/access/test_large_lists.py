@@ -326,7 +326,9 @@ async def test_an_index_takes_the_bytes_that_the_shelf_counts() -> None:
 async def test_what_a_part_of_the_people_tells_is_looked_over_in_turns() -> None:
     """Students alone are known, and sections name teachers, too: these are read, the students are not."""
     async with district("student") as play:
-        sections = [section for section in records("sections", Section) if section.students][:40]
+        # A look at what is known ends with the first who is not.
+        all_sections: list[Section] = records("sections", Section)
+        sections = [section for section in all_sections if section.students and section.teacher == min(named(section))]
         access, wants = play.access(), [want(SECTION_USERS, one, Window(100)) for one in sections]
         students = play.shelf.roster(TENANT).entries[collection_key(USERS, "student")]
         most = before = 0
@@ -345,10 +347,9 @@ async def test_what_a_part_of_the_people_tells_is_looked_over_in_turns() -> None
         for section, one in zip(sections, wants, strict=True):
             found = rows[one]
             assert isinstance(found, Rows)
-            named = {*(section.students or ()), section.teacher, *(section.teachers or ())}
-            assert names(found) == sorted(named & shared)
+            assert names(found) == sorted(named(section) & shared)
         assert before == len(students.rows) // BLOCK + 1
-        assert 0 < most <= 2
+        assert most == 1
         assert {call.template for call in play.calls} == {"/users"}
 
 
@@ -382,6 +383,10 @@ async def test_a_total_is_that_of_the_rows_that_are_shown() -> None:
         assert play.calls == []
 
 
+def named(section: Section) -> set[str]:
+    return {key for key in (*(section.students or ()), section.teacher, *(section.teachers or ())) if key}
+
+
 def contacts_of(one: User) -> list[User]:
     return [user for user in records("users", User) if one.id in related_students(user, EVERYTHING)]
 
@@ -401,3 +406,18 @@ def test_however_short_the_slices_memory_gives_the_same_rows(question: tuple[int
         assert more == 0 or stale
         assert totals == sizes
         assert [ids(rows[one]) for one in wants] == [ids(first[one]) for one in wants]
+
+
+async def test_nothing_beyond_the_window_is_looked_for() -> None:
+    """A row that is not known is read where the window needs it, and not where it does not."""
+    async with district("student") as play:
+        sections: list[Section] = records("sections", Section)
+        shared = set(people())
+        one = next(section for section in sections if section.teacher in sorted(named(section) & shared)[5:])
+        before = sorted(named(one) & shared).index(one.teacher or "")
+        for limit in range(before):
+            [rows] = await play.ask(want(SECTION_USERS, one, Window(limit)))
+            assert names(rows) == sorted(named(one) & shared)[:limit]
+            assert play.calls == [], limit
+        await play.ask(want(SECTION_USERS, one, Window(before)))
+        assert len(play.calls) == 1
