@@ -5,7 +5,7 @@ An answer is found by the very bytes of its request, else by document, operation
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -27,13 +27,13 @@ _UNNAMED = Named()
 Key = tuple[Tenant, Hashable]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Kept:
     """A tenant's answer without errors, the operation and what it was made from; `tag` changes with its data.
 
     `account` is what the audit log tells of it, where there is one; `told`: the caller may know what answers cost.
 
-    `opened` is the body up to its data, in chunks.
+    `opened` is the body up to its data, in chunks; a body of one chunk stays whole, as it was given last.
     """
 
     tenant: Tenant
@@ -45,14 +45,26 @@ class Kept:
     told: bool = True
     account: Account | None = None
     named: Named = _UNNAMED
+    _data_ends: int = field(init=False)
+    _last_cost: tuple[int, int] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._data_ends = len(self.opened[0])
 
     def body(self, calls: int, remaining: int) -> list[bytes]:
         """Return the body, in chunks, with what it cost to give it again if the caller may know."""
+        if self._last_cost == (calls, remaining):
+            return self.opened
         end = b"}"
         if self.told:
             cost = b',"extensions":{"clever":{"cost":{"calls":%d,"cached":%d,"remaining":%d}}}}'
             end = cost % (calls, len(self.evidence.entries), remaining)
-        return [self.opened[0] + end] if len(self.opened) == 1 else [*self.opened, end]
+        if len(self.opened) > 1:
+            return [*self.opened, end]
+        # Most answers that are given again cost the same as the last time; this one may still be on its way out.
+        self.opened = [b"".join((memoryview(self.opened[0])[: self._data_ends], end))]
+        self._last_cost = calls, remaining
+        return self.opened
 
 
 class Responses:
