@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from gateway.clever.catalogue import EVERYTHING, Relation, Selection
 from gateway.clever.records import Record
 
@@ -20,8 +22,7 @@ class Window:
     backward: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """The rows of a window, and whether the list goes on beyond it.
 
     In the direction that was not read, a cursor stands for rows: it is one of them, or was.

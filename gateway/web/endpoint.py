@@ -184,7 +184,12 @@ class GraphQLEndpoint:
 
         It says the same as `_again`, which may ask Clever; this one is the path that most requests take.
         """
-        if caller is None or (head.explains and self._explains(caller)) or (head.newer and _may(caller, REFRESH)):
+        if (
+            caller is None
+            or not self._responses
+            or (head.explains and self._explains(caller))
+            or (head.newer and _may(caller, REFRESH))
+        ):
             return None
         source = self._source()
         now = source.clock()
@@ -232,7 +237,7 @@ class GraphQLEndpoint:
     def _kept(self, asking: "_Asking", name: Hashable) -> Kept | None:
         """Return the answer that is kept of a request, if it may be given again to one who asks like this."""
         caller = asking.caller
-        if caller is None or asking.explains or asking.newer:
+        if caller is None or not self._responses or asking.explains or asking.newer:
             return None
         return self._responses.find(caller.tenant, _told_to(caller, name), self._source().clock())
 
