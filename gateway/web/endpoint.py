@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import UNSET
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.access.source import Source
 from gateway.access.trace import Trace
@@ -120,7 +120,9 @@ class GraphQLEndpoint:
             facts.caller = caller
             if self._rates is not None:
                 self._rates.take(_who(caller, scope))
-            sent = await self._read(scope, receive, head)
+            sent = self._at_hand(scope, receive, head)
+            if not isinstance(sent, bytes):
+                sent = await self._whole(sent, scope, receive)
             given = self._at_once(caller, scope["method"], head, sent, facts)
             if given is None:
                 asking = self._asking(caller, scope["method"], head, media_type, facts)
@@ -146,8 +148,8 @@ class GraphQLEndpoint:
         facts.error_codes = body.codes
         return reply_of(status, media_type or JSON, body, more)
 
-    async def _read(self, scope: Scope, receive: Receive, head: Head) -> bytes:
-        """Return the query string of a GET, the body of a POST."""
+    def _at_hand(self, scope: Scope, receive: Receive, head: Head) -> bytes | Begun[Message]:
+        """Return the query string of a GET, the body of a POST; the first part to come where it is not there yet."""
         if scope["method"] != "POST":
             return self._query_string(scope)
         # JSON is no type that a page may send without being asked about first: a POST needs no other check.
@@ -157,8 +159,11 @@ class GraphQLEndpoint:
             # Who asks first whether to send the body is told no by an answer.
             self._check_length(scope)
         first = Begun(receive())
-        if first.done and (whole := whole_body(first.result, self._limits.body_bytes)) is not None:
-            return whole
+        whole = whole_body(first.result, self._limits.body_bytes) if first.done else None
+        return first if whole is None else whole
+
+    async def _whole(self, first: Begun[Message], scope: Scope, receive: Receive) -> bytes:
+        """Receive the rest of a body."""
         self._check_length(scope)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
