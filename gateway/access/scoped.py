@@ -107,10 +107,12 @@ class ScopedAccess:
 
     async def _is_vouched_for(self, record: Record, circles: Sequence[Seen]) -> bool:
         """Say whether a record that was asked for by id is in a circle for certain."""
-        around = [circle for circle in circles if circle.has(record)]
-        if any(circle.vouch is None for circle in around):
-            return True
-        calls = [call for circle in around if circle.vouch for call in circle.vouch(record)]
+        calls: list[RecordCall] = []
+        for circle in circles:
+            if circle.has(record):
+                if circle.vouch is None:
+                    return True
+                calls += circle.vouch(record)
         return any(isinstance(one, Record) for one in (await self._access.records(calls)).values())
 
     async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:

@@ -129,7 +129,9 @@ class Sight:
         if key not in self._ids:
             circles = [circle for circle in await self.seen(rows) if not circle.roles.isdisjoint(roles)]
             known = [circle.ids for circle in circles if circle.ids is not None]
-            self._ids[key] = frozenset().union(*known) if len(known) == len(circles) else None
+            everything = len(known) == len(circles)
+            # Most often there is just one, and a union is a copy of every id.
+            self._ids[key] = (known[0] if len(known) == 1 else frozenset().union(*known)) if everything else None
         return self._ids[key]
 
     async def listed(self, rows: Resource, role: str | None) -> Sequence[Record]:
