@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
+from itertools import chain
 from typing import Generic, TypeVar, cast
 
 from gateway.access.circles import BLUEPRINTS, Seen, look_up, schools_of, whole_lists
@@ -46,6 +47,7 @@ class _Point:
         self.rules = rules
         self._sections = Once(self._read_sections)
         self._students = Once(self._read_students)
+        self._student_ids: frozenset[str] | None = None
 
     async def sections(self) -> Sequence[Section]:
         """Return the sections that the role leads to."""
@@ -54,6 +56,13 @@ class _Point:
     async def students(self) -> Sequence[User]:
         """Return the students of these sections."""
         return await self._students.value()
+
+    async def student_ids(self) -> frozenset[str]:
+        """Return the ids of the students that these sections name."""
+        if self._student_ids is None:
+            named = [section.students or () for section in await self.sections()]
+            self._student_ids = frozenset(filter(None, chain.from_iterable(named)))
+        return self._student_ids
 
     async def _read_sections(self) -> Sequence[Section]:
         relation, parents = catalogue.USER_SECTIONS, cast(list[Record], [self.me])
