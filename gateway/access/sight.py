@@ -205,7 +205,10 @@ class Sight:
     def shown(self, record: Record, circles: Iterable[Seen]) -> Record | None:
         """Return a record as the viewer may see it."""
         if not self._withheld or not isinstance(record, User):
-            return record if any(circle.has(record) for circle in circles) else None
+            for circle in circles:
+                if circle.has(record):
+                    return record
+            return None
         granted = self.grants(record, circles)
         if granted is None:
             return None
@@ -255,7 +258,9 @@ class Sight:
         loads = [circle.load(role) for circle in circles if role is None or role in circle.roles]
         records = {record.id: record for found in await asyncio.gather(*loads) for record in found}
         found = [records[key] for key in sorted(records) if holds(records[key], role)]
-        return [record for record in found if self.grants(record, circles) is not None]
+        ids: frozenset[str] = frozenset().union(*[circle.ids for circle in circles if circle.ids is not None])
+        rest = [circle for circle in circles if circle.ids is None]
+        return [record for record in found if record.id in ids or any(circle.holds(record) for circle in rest)]
 
 
 def _is_of_students(group: Group) -> bool:
