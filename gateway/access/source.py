@@ -124,7 +124,7 @@ class Source:
 
         Raises Unauthenticated where the caller's token is refused, Forbidden where it is the gateway's own.
         """
-        if not self.trusts(tenant):
+        if not self.trusts(tenant, self.clock()):
             remembers = self._remembers(tenant)
             await self._renewing(tenant, lambda one: self._trust.check(one, allowance, remembers=remembers))
 

@@ -33,6 +33,15 @@ _TARGET_BYTES = 8
 _TARGET_ID_BYTES = 73
 
 
+class Standing:
+    """Whether an entry is what its roster knows. It may be held for longer than the entry, whose rows take memory."""
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known = False
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """One thing read from Clever at `at`: rows and where their list goes on, or a count, or that there is nothing."""
@@ -46,8 +55,7 @@ class Entry:
     missing: bool = False
     indexes: dict[tuple[Relation, Selection], Index] = field(default_factory=dict)
     index_bytes: int = 0
-    # Whether it is what its roster knows: set while it is in it.
-    known: bool = False
+    standing: Standing = field(default_factory=Standing)
 
     def add_index(self, relation: Relation, selection: Selection, index: Index) -> None:
         """Keep an index over these rows with them."""
@@ -81,7 +89,7 @@ class Roster:
         """Keep an entry in place of any of the same key."""
         self.remove(entry.key)
         self.entries[entry.key] = entry
-        entry.known = True
+        entry.standing.known = True
         if not entry.is_collection:
             for record in entry.rows.open().records:
                 self._places[entry.resource, record.id] = entry
@@ -90,7 +98,7 @@ class Roster:
         """Take an entry out."""
         entry = self.entries.pop(key, None)
         if entry is not None:
-            entry.known = False
+            entry.standing.known = False
         if entry is not None and not entry.is_collection:
             for record in entry.rows.open().records:
                 if self._places.get((entry.resource, record.id)) is entry:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -101,12 +102,16 @@ class Responses:
         names: Iterable[Hashable],
         answer: Answer,
         evidence: Evidence,
+        now: float,
         *,
         told: bool = True,
         account: Account | None = None,
         named: Named = _UNNAMED,
     ) -> Kept | None:
-        """Keep an answer under the names of its request, if it is not too large; its data becomes bytes."""
+        """Keep an answer under the names of its request, if it is not too large; its data becomes bytes.
+
+        Answers that nobody asks for again and that stand no more make room as others come.
+        """
         if not self._capacity:
             return None
         if not isinstance(answer.data, Written):
@@ -123,9 +128,16 @@ class Responses:
                 self._found[key] = kept
             self._kept[kept] = None
             self.bytes += size
-            while self.bytes > self._capacity:
-                self._drop(next(iter(self._kept)))
+            self._make_room(now)
         return kept
+
+    def _make_room(self, now: float) -> None:
+        """Drop those used longest ago until there is room, and up to two more that stand no longer."""
+        while self.bytes > self._capacity:
+            self._drop(next(iter(self._kept)))
+        for oldest in list(islice(self._kept, 2)):
+            if not oldest.evidence.stands(now):
+                self._drop(oldest)
 
     def _drop(self, kept: Kept) -> None:
         if self._kept.pop(kept, self) is None:

@@ -335,7 +335,10 @@ class GraphQLEndpoint:
         if evidence:
             told, account = reach.tells_costs, asking.facts.account
             named = asking.facts.operation or Named()
-            kept = self._responses.keep(access.tenant, names, answer, evidence, told=told, account=account, named=named)
+            now = self._source().clock()
+            kept = self._responses.keep(
+                access.tenant, names, answer, evidence, now, told=told, account=account, named=named
+            )
         if kept is None or not asking.by_get:
             return self._executed(answer, asking)
         asking.facts.answered = True
