@@ -66,6 +66,10 @@ class Viewpoint(Protocol):
         """Return the students that the role leads to."""
         ...
 
+    async def student_ids(self) -> frozenset[str]:
+        """Return the ids of the students that these sections name, those that Clever does not show, too."""
+        ...
+
 
 Build = Callable[[Viewpoint, Set[Group]], Awaitable[Seen]]
 
@@ -99,27 +103,30 @@ def schools_of(me: User, role: str) -> frozenset[str]:
     return frozenset(key for key in catalogue.roles_at_schools(me, Selection(role)) if key)
 
 
-def _by_ids(rows: Resource, grants: Set[Group], ids: Iterable[str | None], load: Load, *roles: str) -> Seen:
+def _by_ids(
+    rows: Resource, grants: Set[Group], ids: frozenset[str], load: Load, roles: frozenset[str] = EVERY_ROLE
+) -> Seen:
+    return Seen(rows, grants, load, lambda record: record.id in ids, ids, roles)
+
+
+def _looked_up(
+    at: Viewpoint, rows: Resource, grants: Set[Group], ids: Iterable[str | None], role: str | None = None
+) -> Seen:
     known = frozenset(filter(None, ids))
-    return Seen(rows, grants, load, lambda record: record.id in known, known, frozenset(roles) or EVERY_ROLE)
-
-
-def _looked_up(at: Viewpoint, rows: Resource, grants: Set[Group], ids: Iterable[str | None], *roles: str) -> Seen:
-    known = frozenset(key for key in ids if key)
 
     async def load(_role: str | None) -> Sequence[Record]:
-        return await look_up(at.access, rows, known, roles[0] if roles else None)
+        return await look_up(at.access, rows, known, role)
 
-    return _by_ids(rows, grants, known, load, *roles)
+    return _by_ids(rows, grants, known, load, frozenset({role}) if role else EVERY_ROLE)
 
 
 async def _self(at: Viewpoint, grants: Set[Group]) -> Seen:
-    held = [role for role in catalogue.ROLES if getattr(at.me.roles, role) is not None]
+    held = frozenset(role for role in catalogue.ROLES if getattr(at.me.roles, role) is not None)
 
     async def load(_role: str | None) -> Sequence[Record]:
         return [at.me]
 
-    return _by_ids(catalogue.USERS, grants, [at.me.id], load, *held)
+    return _by_ids(catalogue.USERS, grants, frozenset({at.me.id}), load, held)
 
 
 async def _own_schools(at: Viewpoint, grants: Set[Group]) -> Seen:
@@ -132,7 +139,7 @@ async def _own_sections(at: Viewpoint, grants: Set[Group]) -> Seen:
     async def load(_role: str | None) -> Sequence[Record]:
         return sections
 
-    return _by_ids(catalogue.SECTIONS, grants, [section.id for section in sections], load)
+    return _by_ids(catalogue.SECTIONS, grants, frozenset([section.id for section in sections]), load)
 
 
 async def _school_sections(at: Viewpoint, grants: Set[Group]) -> Seen:
@@ -161,17 +168,16 @@ async def _school_people(at: Viewpoint, grants: Set[Group]) -> Seen:
 
 async def _section_people(at: Viewpoint, grants: Set[Group], role: str) -> Seen:
     sections = await at.sections()
-    selection = Selection(role)
-    ids: Iterable[str | None]
     if role == catalogue.STUDENT:
-        ids = chain.from_iterable([section.students or () for section in sections])
+        ids, roles = await at.student_ids(), _STUDENTS
     else:
-        ids = chain.from_iterable([(section.teacher, *(section.teachers or ())) for section in sections])
+        named = chain.from_iterable([(section.teacher, *(section.teachers or ())) for section in sections])
+        ids, roles = frozenset(filter(None, named)), _TEACHERS
 
     async def load(_role: str | None) -> Sequence[Record]:
-        return await whole_lists(at.access, catalogue.SECTION_USERS, sections, selection)
+        return await whole_lists(at.access, catalogue.SECTION_USERS, sections, Selection(role))
 
-    return _by_ids(catalogue.USERS, grants, ids, load, *(_STUDENTS if role == catalogue.STUDENT else _TEACHERS))
+    return _by_ids(catalogue.USERS, grants, ids, load, roles)
 
 
 async def _section_students(at: Viewpoint, grants: Set[Group]) -> Seen:
@@ -191,8 +197,7 @@ async def _section_terms(at: Viewpoint, grants: Set[Group]) -> Seen:
 
 
 async def _student_contacts(at: Viewpoint, grants: Set[Group]) -> Seen:
-    sections = await at.sections()
-    students = frozenset(key for section in sections for key in section.students or ())
+    students = await at.student_ids()
 
     async def load(_role: str | None) -> Sequence[Record]:
         return await whole_lists(at.access, catalogue.USER_CONTACTS, await at.students())

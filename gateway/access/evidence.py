@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.cache.freshness import Lifetimes
-from gateway.cache.shelf import Entry
+from gateway.cache.shelf import Entry, Standing
 
 # Looking at more entries than this takes about as long as making the answer.
 _MOST_ENTRIES = 2_000
@@ -12,9 +12,9 @@ _MOST_ENTRIES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Entries that are all fresh until `until`, on the clock that dates them."""
+    """The standing of entries that are all fresh until `until`, on the clock that dates them; not the entries."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Standing, ...]
     until: float
 
     def stands(self, now: float) -> bool:
@@ -33,4 +33,4 @@ def evidence_of(entries: Iterable[Entry], lifetimes: Lifetimes) -> Evidence | No
     if not 0 < len(found) <= _MOST_ENTRIES:
         return None
     until = min(one.at + lifetimes.fresh_s(one.resource, missing=one.missing) for one in found)
-    return Evidence(found, until)
+    return Evidence(tuple([one.standing for one in found]), until)

@@ -6,6 +6,7 @@ down to what the viewer may see before it is read wherever ids tell, and every r
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -55,6 +56,9 @@ class _Way:
     through: bool = False
 
 
+# The ids of all that is seen of the rows of a relation; None where only records tell.
+_Ids = dict[tuple[Relation, Selection], frozenset[str] | None]
+
 _NOTHING, _THROUGH = _Way(), _Way(through=True)
 
 
@@ -80,62 +84,84 @@ class ScopedAccess:
         if await self.sight.everything():
             return await self._access.records(calls)
         found: dict[RecordCall, Record | Exception | None] = {}
+        kinds = {(call.rows, call.role) for call in calls}
+        ids = {kind: await self._ids_of(*kind) for kind in kinds}
         asked: list[RecordCall] = []
         for call in calls:
-            try:
-                ids = await self.sight.ids(call.rows, frozenset({call.role}) if call.role else EVERY_ROLE)
-            except GatewayError as error:
-                found[call] = self._told(error)
-                continue
-            if ids is None or call.id in ids:
+            known = ids[call.rows, call.role]
+            if isinstance(known, GatewayError):
+                found[call] = self._told(known)
+            elif known is None or call.id in known:
                 asked.append(call)
             else:
                 found[call] = None
-        read = await self._access.records(asked)
-        for call in asked:
-            outcome = read[call]
-            circles = await self.sight.seen(call.rows)
-            found[call] = None
+        for call, outcome in (await self._access.records(asked)).items():
             if isinstance(outcome, Exception):
                 found[call] = self._told(outcome)
-            elif outcome is not None and await self._is_vouched_for(outcome, circles):
-                found[call] = self.sight.shown(outcome, circles)
+            elif outcome is None:
+                found[call] = None
+            else:
+                found[call] = await self._shown(outcome, call.rows, ids[call.rows, call.role])
         for call, told in found.items():
             if not isinstance(told, Exception):
                 self._access.note_decision(call.rows, "hidden" if told is None else "shown")
         return found
 
+    async def _ids_of(self, rows: Resource, role: str | None) -> frozenset[str] | GatewayError | None:
+        """Return the ids of what is seen as `Sight.ids` does, or what hinders knowing them."""
+        try:
+            return await self.sight.ids(rows, frozenset({role}) if role else EVERY_ROLE)
+        except GatewayError as error:
+            return error
+
+    async def _shown(self, record: Record, rows: Resource, ids: frozenset[str] | GatewayError | None) -> Record | None:
+        """Return a record that was asked for by id as the viewer may see it; `ids` are those of all that is seen."""
+        if isinstance(ids, frozenset) and record.id in ids and not self.sight.withholds:
+            return record
+        circles = await self.sight.seen(rows)
+        return self.sight.shown(record, circles) if await self._is_vouched_for(record, circles) else None
+
     async def _is_vouched_for(self, record: Record, circles: Sequence[Seen]) -> bool:
         """Say whether a record that was asked for by id is in a circle for certain."""
-        around = [circle for circle in circles if circle.has(record)]
-        if any(circle.vouch is None for circle in around):
-            return True
-        calls = [call for circle in around if circle.vouch for call in circle.vouch(record)]
+        calls: list[RecordCall] = []
+        for circle in circles:
+            if circle.has(record):
+                if circle.vouch is None:
+                    return True
+                calls += circle.vouch(record)
         return any(isinstance(one, Record) for one in (await self._access.records(calls)).values())
 
     async def rows(self, wants: Sequence[Want]) -> Mapping[Want, Rows | Exception]:
         """Load the windows of a batch of wants, of what the viewer sees."""
         if await self.sight.everything():
             return await self._access.rows(wants)
-        ways, failed = await self._ways(wants)
+        ways, failed, ids = await self._ways(wants)
         found: dict[Want, Rows | Exception] = {**failed}
         lists, rows = await self._both(ways, self._access.rows)
         for one, outcome in rows.items():
-            found[one] = self._told(outcome) if isinstance(outcome, Exception) else await self._sifted(one, outcome)
+            if isinstance(outcome, Exception):
+                found[one] = self._told(outcome)
+            elif self._are_plain(outcome, ids[one.relation, one.selection]):
+                found[one] = outcome
+            else:
+                found[one] = await self._sifted(one, outcome)
         for one, records in lists.items():
             found[one] = records if isinstance(records, Exception) else cut(records, one.window)
+        shown: defaultdict[Resource, int] = defaultdict(int)
         for one, told in found.items():
-            if isinstance(told, FieldForbidden):
+            if isinstance(told, Rows):
+                shown[one.relation.rows] += len(told.records)
+            elif isinstance(told, FieldForbidden):
                 self._access.note_decision(one.relation.rows, "refused")
-            elif not isinstance(told, Exception):
-                self._access.note_decision(one.relation.rows, "shown", len(told.records))
+        for kind, count in shown.items():
+            self._access.note_decision(kind, "shown", count)
         return found
 
     async def totals(self, wants: Sequence[Want]) -> Mapping[Want, int | Exception | None]:
         """Count the rows of whole lists that the viewer sees."""
         if await self.sight.everything():
             return await self._access.totals(wants)
-        ways, failed = await self._ways(wants)
+        ways, failed, _ = await self._ways(wants)
         lists, totals = await self._both(ways, self._access.totals)
         counted = {one: records if isinstance(records, Exception) else len(records) for one, records in lists.items()}
         return {**failed, **totals, **counted}
@@ -148,10 +174,11 @@ class ScopedAccess:
         """Raise QueryTooComplex as Access does."""
         self._access.check_calls(kinds)
 
-    async def _ways(self, wants: Sequence[Want]) -> tuple[dict[Want, _Way], dict[Want, Exception]]:
+    async def _ways(self, wants: Sequence[Want]) -> tuple[dict[Want, _Way], dict[Want, Exception], _Ids]:
+        """Return how wants are answered, why some are not, and the ids of all that is seen of what they are for."""
         ways: dict[Want, _Way] = {}
         failed: dict[Want, Exception] = {}
-        known: dict[tuple[Relation, Selection], frozenset[str] | None] = {}
+        known: _Ids = {}
         for one in wants:
             try:
                 kind = one.relation, one.selection
@@ -161,7 +188,7 @@ class ScopedAccess:
                 ways[one] = self._named(one, ids) or await self._way(one, ids)
             except GatewayError as error:
                 failed[one] = self._told(error)
-        return ways, failed
+        return ways, failed, known
 
     def _named(self, one: Want, ids: frozenset[str] | None) -> _Way | None:
         """Return the way of a want whose rows its parent names, and all of them are to be seen."""
@@ -247,26 +274,31 @@ class ScopedAccess:
             if failed is not None:
                 lists[one] = self._told(failed)
                 continue
-            found: list[Record] = list(way.records)
+            found: list[Record] = []
             for outcome in outcomes:
                 if isinstance(outcome, Rows):
                     found += outcome.records
                 elif isinstance(outcome, Record):
                     found.append(outcome)
-            lists[one] = await self._visible(one, found)
+            each = {record.id: record for record in found}
+            ascending = way.records or [each[key] for key in sorted(each)]
+            lists[one] = await self._visible(one, ascending, are_seen=bool(way.records))
         return lists
 
-    async def _visible(self, one: Want, records: Iterable[Record]) -> list[Record]:
-        circles = await self.sight.seen(one.relation.rows)
+    async def _visible(self, one: Want, records: Iterable[Record], *, are_seen: bool) -> list[Record]:
+        """Return what may be seen of records, in their order; of all that are seen something may be withheld."""
         role = one.selection.role or one.relation.role_of_rows
-        each = {record.id: record for record in records if holds(record, role)}
-        shown = [self.sight.shown(each[key], circles) for key in sorted(each)]
-        return [record for record in shown if record is not None]
+        held = [record for record in records if holds(record, role)]
+        if are_seen and not self.sight.withholds:
+            return held
+        circles = await self.sight.seen(one.relation.rows)
+        return [shown for record in held if (shown := self.sight.shown(record, circles)) is not None]
+
+    def _are_plain(self, rows: Rows, ids: frozenset[str] | None) -> bool:
+        """Say whether all rows are to be seen as they are, where the ids of what is seen tell."""
+        return ids is not None and not self.sight.withholds and ids.issuperset([record.id for record in rows.records])
 
     async def _sifted(self, one: Want, rows: Rows) -> Rows:
-        ids = await self.sight.ids(one.relation.rows, _roles_of_rows(one))
-        if ids is not None and not self.sight.withholds and ids.issuperset([record.id for record in rows.records]):
-            return rows
         circles = await self.sight.seen(one.relation.rows)
         shown = [self.sight.shown(record, circles) for record in rows.records]
         return Rows(tuple([record for record in shown if record is not None]), rows.has_next, rows.has_previous)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
+from itertools import chain
 from typing import Generic, TypeVar, cast
 
 from gateway.access.circles import BLUEPRINTS, Seen, look_up, schools_of, whole_lists
@@ -46,6 +47,7 @@ class _Point:
         self.rules = rules
         self._sections = Once(self._read_sections)
         self._students = Once(self._read_students)
+        self._student_ids: frozenset[str] | None = None
 
     async def sections(self) -> Sequence[Section]:
         """Return the sections that the role leads to."""
@@ -54,6 +56,13 @@ class _Point:
     async def students(self) -> Sequence[User]:
         """Return the students of these sections."""
         return await self._students.value()
+
+    async def student_ids(self) -> frozenset[str]:
+        """Return the ids of the students that these sections name."""
+        if self._student_ids is None:
+            named = [section.students or () for section in await self.sections()]
+            self._student_ids = frozenset(filter(None, chain.from_iterable(named)))
+        return self._student_ids
 
     async def _read_sections(self) -> Sequence[Section]:
         relation, parents = catalogue.USER_SECTIONS, cast(list[Record], [self.me])
@@ -129,7 +138,9 @@ class Sight:
         if key not in self._ids:
             circles = [circle for circle in await self.seen(rows) if not circle.roles.isdisjoint(roles)]
             known = [circle.ids for circle in circles if circle.ids is not None]
-            self._ids[key] = frozenset().union(*known) if len(known) == len(circles) else None
+            everything = len(known) == len(circles)
+            # Most often there is just one, and a union is a copy of every id.
+            self._ids[key] = (known[0] if len(known) == 1 else frozenset().union(*known)) if everything else None
         return self._ids[key]
 
     async def listed(self, rows: Resource, role: str | None) -> Sequence[Record]:
@@ -194,7 +205,10 @@ class Sight:
     def shown(self, record: Record, circles: Iterable[Seen]) -> Record | None:
         """Return a record as the viewer may see it."""
         if not self._withheld or not isinstance(record, User):
-            return record if any(circle.has(record) for circle in circles) else None
+            for circle in circles:
+                if circle.has(record):
+                    return record
+            return None
         granted = self.grants(record, circles)
         if granted is None:
             return None
@@ -244,7 +258,9 @@ class Sight:
         loads = [circle.load(role) for circle in circles if role is None or role in circle.roles]
         records = {record.id: record for found in await asyncio.gather(*loads) for record in found}
         found = [records[key] for key in sorted(records) if holds(records[key], role)]
-        return [record for record in found if self.grants(record, circles) is not None]
+        ids: frozenset[str] = frozenset().union(*[circle.ids for circle in circles if circle.ids is not None])
+        rest = [circle for circle in circles if circle.ids is None]
+        return [record for record in found if record.id in ids or any(circle.holds(record) for circle in rest)]
 
 
 def _is_of_students(group: Group) -> bool:

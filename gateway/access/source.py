@@ -140,13 +140,13 @@ class Source:
 
         Raises Unauthenticated where the caller's token is refused, Forbidden where it is the gateway's own.
         """
-        if self.shelf is not None:
+        if not self.trusts(tenant, self.clock()):
             remembers = self._remembers(tenant)
             await self._renewing(tenant, lambda one: self._trust.check(one, allowance, remembers=remembers))
 
-    def trusts(self, tenant: Tenant) -> bool:
+    def trusts(self, tenant: Tenant, now: float) -> bool:
         """Say whether `check` would return at once, with nothing to ask."""
-        return self.shelf is None or self._trust.stands(self._tokens.current(tenant))
+        return self.shelf is None or self._trust.stands(self._tokens.current(tenant), now)
 
     def forgot(self, tenant: Tenant, since: float) -> bool:
         """Say whether what was remembered of a tenant has been dropped since then because of its token."""

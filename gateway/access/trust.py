@@ -96,13 +96,13 @@ class Trust:
         """Say whether a tenant has been forgotten since then, or may have to be."""
         return tenant.credential in self._doubted or self._forgotten.get(tenant, float("-inf")) >= since
 
-    def stands(self, tenant: Tenant) -> bool:
+    def stands(self, tenant: Tenant, now: float) -> bool:
         """Say whether `check` has nothing to ask, nor to refuse."""
-        now, token = self._clock(), tenant.credential
+        token = tenant.credential
         accepted = self._accepted.get(token)
         if accepted is None or now - accepted >= self._recheck_s / 2 or token in self._doubted:
             return False
-        return not self._refused_lately(tenant, now)
+        return not (self._refused and self._refused_lately(tenant, now))
 
     async def check(self, tenant: Tenant, allowance: Allowance, *, remembers: bool) -> None:
         """Make sure that Clever still accepts a token before anything remembered, if there is, is given out.

@@ -241,6 +241,8 @@ async def _all_of(rows: OpenRows, pace: Pace) -> Sequence[Record]:
 
 async def _cut_out(rows: OpenRows, window: Window, pace: Pace) -> Rows:
     """Return a window's rows out of a whole list, of which no more is unpacked than the window takes."""
+    if isinstance(rows, DecodedRows):
+        return cut(rows.records, window)
     parts: list[Sequence[Record]] = []
     missing = window.limit + 1
     for part in rows.downward(window.before) if window.backward else rows.upward(window.after):

@@ -53,9 +53,10 @@ from gateway.web.around import Around
 from gateway.web.auth import Authenticator
 from gateway.web.csrf import PREFLIGHT_HEADERS
 from gateway.web.edge import Edge
-from gateway.web.endpoint import EXPLAIN, Admission, EndpointLimits, GraphQLEndpoint, name_request
+from gateway.web.endpoint import Admission, EndpointLimits, GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
 from gateway.web.front import elsewhere, front_door
+from gateway.web.heads import EXPLAIN
 from gateway.web.hosts import AllowedHosts
 from gateway.web.middleware import REQUEST_ID, AccessLog, RequestIds
 from gateway.web.ops import ops_routes

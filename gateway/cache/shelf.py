@@ -29,6 +29,15 @@ _ENTRY_BYTES = 600
 _ROW_PLACE_BYTES = 170
 
 
+class Standing:
+    """Whether an entry is what its roster knows. It may be held for longer than the entry, whose rows take memory."""
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known = False
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """One thing read from Clever at `at`: rows and where their list goes on, or a count, or that there is nothing."""
@@ -42,8 +51,7 @@ class Entry:
     missing: bool = False
     indexes: dict[IndexKind, Index] = field(default_factory=dict)
     index_bytes: int = 0
-    # Whether it is what its roster knows: set while it is in it.
-    known: bool = False
+    standing: Standing = field(default_factory=Standing)
 
     def add_index(self, kind: IndexKind, index: Index) -> None:
         """Keep an index over these rows with them."""
@@ -78,7 +86,7 @@ class Roster:
         """Keep an entry in place of any of the same key."""
         self.remove(entry.key)
         self.entries[entry.key] = entry
-        entry.known = True
+        entry.standing.known = True
         if not entry.is_collection:
             rows = self._rows_of[entry] = tuple([(entry.resource, key) for key in entry.rows.ids()])
             self._places.update(dict.fromkeys(rows, entry))
@@ -87,7 +95,7 @@ class Roster:
         """Take an entry out."""
         entry = self.entries.pop(key, None)
         if entry is not None:
-            entry.known = False
+            entry.standing.known = False
             for row in self._rows_of.pop(entry, ()):
                 if self._places.get(row) is entry:
                     del self._places[row]

@@ -15,6 +15,7 @@ class Allowance:
 
     __slots__ = (
         "_abandoned",
+        "_clock",
         "_deadline",
         "_own_time",
         "_rows",
@@ -27,7 +28,8 @@ class Allowance:
     )
 
     def __init__(self, seconds: float, calls: int, rows: int = 1_000_000) -> None:
-        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._clock = asyncio.get_running_loop().time
+        self._deadline = self._clock() + seconds
         self._whole: Allowance | None = None
         self._own_time = True
         self._abandoned = False
@@ -40,7 +42,7 @@ class Allowance:
 
     def part(self, seconds: float | None = None) -> "Allowance":
         """Return a part with a tally of its own; with `seconds` it has a deadline of its own, too."""
-        left = self._deadline - asyncio.get_running_loop().time() if seconds is None else seconds
+        left = self._deadline - self._clock() if seconds is None else seconds
         part = Allowance(left, self.limit, self.most_rows)
         part._whole, part._own_time = self, seconds is not None
         return part
@@ -62,7 +64,7 @@ class Allowance:
     @property
     def seconds_left(self) -> float:
         """Return the seconds until the deadline, never below zero."""
-        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+        return max(0.0, self._deadline - self._clock())
 
     @property
     def calls_left(self) -> int:
@@ -111,7 +113,7 @@ class Allowance:
 
     def check_time(self) -> None:
         """Raise DeadlineExceeded when the request has no time left."""
-        if self.seconds_left <= 0:
+        if self._clock() >= self._deadline:
             raise DeadlineExceeded("The request's time ran out. Ask for fewer rows, or page through them.")
 
 

@@ -8,7 +8,7 @@ from graphql import is_non_null_type
 from graphql.pyutils import is_iterable
 
 from gateway.engine.collect import Field
-from gateway.engine.problems import item_type, not_a_list, null_error
+from gateway.engine.problems import not_a_list, null_error
 from gateway.engine.run import Region, Run, Step
 
 _LISTS = (tuple, list)
@@ -21,8 +21,13 @@ async def put_lists(
 
     `counts`: at how many positions of the answer each list stands; looked at only where rows are charged for.
     """
+    if len(lists) == 1 and lists[0].__class__ in _LISTS:
+        rows = lists[0]
+        made, below = await run.place(region, rows, [counts[0]] * len(rows) if step.charges else (), step.item_required)
+        step.put(outs, [made])
+        await run.go(below)
+        return
     field = step.field
-    item_required = field if is_non_null_type(item_type(field.definition.type)) else None
     if not set(map(type, lists)) <= {tuple, list}:
         lists = [rows if rows.__class__ in _LISTS else _checked(run, field, rows) for rows in lists]
     columns = [rows for rows in lists if rows.__class__ in _LISTS]
@@ -33,7 +38,7 @@ async def put_lists(
         flat, shared, tally = _distinct(columns, some)
     else:
         flat, shared, tally = list(chain.from_iterable(columns)), False, []
-    made, below = await run.place(region, flat, tally, item_required)
+    made, below = await run.place(region, flat, tally, step.item_required)
     step.put(outs, _split(lists, made, dict(zip(map(id, flat), made, strict=True)) if shared else None))
     await run.go(below)
 

@@ -2,9 +2,9 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 from graphql import GraphQLError, GraphQLSchema, execute, print_ast
 from graphql.execution.values import VariableValues
 
@@ -21,8 +21,7 @@ from gateway.schema.context import Context
 Way = Literal["compiled", "graphql-core"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What a caller asks: a document's text, which of its operations, and the variables."""
 
     query: str
@@ -30,8 +29,7 @@ class Request:
     variables: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A request that can be executed."""
 
     request: Request

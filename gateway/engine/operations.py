@@ -20,6 +20,7 @@ from graphql.execution.values import VariableValues, VariableValueSource, get_va
 from graphql.pyutils import Undefined
 
 _MOST_ERRORS = 5
+_NONE = VariableValues({}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Variables:
 
     def coerce(self, values: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         """Return the values as their types take them, or what is wrong with them."""
+        if not self._definitions:
+            return _NONE
         found = self._coerced(values) if self._plain else None
         if found is None:
             return get_variable_values(self._schema, self._definitions, dict(values), max_errors=_MOST_ERRORS)

@@ -27,8 +27,7 @@ class ManifestError(Exception):
     """The manifest of trusted documents cannot be used; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A request as it was sent: a document's text, or its id or its SHA-256 in its place."""
 
     query: str | None = None

@@ -31,13 +31,14 @@ class Plan:
     `touched`: the kinds of records that it reads; `groups`: the sensitive fields.
     """
 
-    __slots__ = ("_output", "_root", "_steps", "_typename", "groups", "touched")
+    __slots__ = ("_names", "_output", "_root", "_steps", "groups", "touched")
 
     def __init__(self, root: Selection, regions: Regions) -> None:
         self._root = root
         self.touched = touched(root)
         self.groups = groups(root)
-        self._typename = root.type.name
+        # What is known beforehand: `__typename`.
+        self._names = [root.type.name if field.source is None else None for field in root.fields]
         self._output = regions.output(root)
         self._steps = _root_steps(root, regions)
 
@@ -45,8 +46,7 @@ class Plan:
         """Return the data, as what encodes to it, and the errors in it."""
         withholds = bool(self.groups) and context.held is not None and await context.held.withhold(self.groups)
         run = Run(context, variables, withholds=withholds)
-        names = [self._typename if field.source is None else None for field in self._root.fields]
-        data: Any = self._output(*names)
+        data: Any = self._output(*self._names)
         waits: list[tuple[Step, Wait]] = []
         for step in self._steps:
             wait = Wait()

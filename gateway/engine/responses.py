@@ -5,8 +5,9 @@ An answer is found by the very bytes of its request, else by document, operation
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -27,13 +28,13 @@ _UNNAMED = Named()
 Key = tuple[Tenant, Hashable]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Kept:
     """A tenant's answer without errors, the operation and what it was made from; `tag` changes with its data.
 
     `account` is what the audit log tells of it, where there is one; `told`: the caller may know what answers cost.
 
-    `opened` is the body up to its data, in chunks.
+    `opened` is the body up to its data, in chunks; a body of one chunk stays whole, as it was given last.
     """
 
     tenant: Tenant
@@ -45,14 +46,26 @@ class Kept:
     told: bool = True
     account: Account | None = None
     named: Named = _UNNAMED
+    _data_ends: int = field(init=False)
+    _last_cost: tuple[int, int] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._data_ends = len(self.opened[0])
 
     def body(self, calls: int, remaining: int) -> list[bytes]:
         """Return the body, in chunks, with what it cost to give it again if the caller may know."""
+        if self._last_cost == (calls, remaining):
+            return self.opened
         end = b"}"
         if self.told:
             cost = b',"extensions":{"clever":{"cost":{"calls":%d,"cached":%d,"remaining":%d}}}}'
             end = cost % (calls, len(self.evidence.entries), remaining)
-        return [self.opened[0] + end] if len(self.opened) == 1 else [*self.opened, end]
+        if len(self.opened) > 1:
+            return [*self.opened, end]
+        # Most answers that are given again cost the same as the last time; this one may still be on its way out.
+        self.opened = [b"".join((memoryview(self.opened[0])[: self._data_ends], end))]
+        self._last_cost = calls, remaining
+        return self.opened
 
 
 class Responses:
@@ -89,12 +102,16 @@ class Responses:
         names: Iterable[Hashable],
         answer: Answer,
         evidence: Evidence,
+        now: float,
         *,
         told: bool = True,
         account: Account | None = None,
         named: Named = _UNNAMED,
     ) -> Kept | None:
-        """Keep an answer under the names of its request, if it is not too large; its data becomes bytes."""
+        """Keep an answer under the names of its request, if it is not too large; its data becomes bytes.
+
+        Answers that nobody asks for again and that stand no more make room as others come.
+        """
         if not self._capacity:
             return None
         if not isinstance(answer.data, Written):
@@ -111,9 +128,16 @@ class Responses:
                 self._found[key] = kept
             self._kept[kept] = None
             self.bytes += size
-            while self.bytes > self._capacity:
-                self._drop(next(iter(self._kept)))
+            self._make_room(now)
         return kept
+
+    def _make_room(self, now: float) -> None:
+        """Drop those used longest ago until there is room, and up to two more that stand no longer."""
+        while self.bytes > self._capacity:
+            self._drop(next(iter(self._kept)))
+        for oldest in list(islice(self._kept, 2)):
+            if not oldest.evidence.stands(now):
+                self._drop(oldest)
 
     def _drop(self, kept: Kept) -> None:
         if self._kept.pop(kept, self) is None:

@@ -13,10 +13,11 @@ from functools import cache
 from typing import Any
 
 import msgspec
+from graphql import is_non_null_type
 from graphql.execution.values import VariableValues
 
 from gateway.engine.collect import Field, Selection
-from gateway.engine.problems import Failed, alien, complete, null_error
+from gateway.engine.problems import Failed, alien, complete, item_type, null_error
 from gateway.schema.context import Context
 
 # Objects projected at a stretch: about a millisecond. Then the event loop has its turn.
@@ -97,6 +98,9 @@ class Step(Place, ABC):
         super().__init__(field, index)
         self.region = region
         self.charges = region is not None and region.charges
+        inner = item_type(field.definition.type)
+        # Of a list whose items may not be null: what says so.
+        self.item_required = field if inner is not None and is_non_null_type(inner) else None
         # Reads what the field is answered from; None where that is the object at hand.
         self.reads: Callable[[Any], Any] | None = None
 
@@ -223,7 +227,7 @@ class Run:
         self.variables = variables
         self.failed = False
         self.rows = 0
-        self._turn = asyncio.Lock()
+        self._turn: asyncio.Lock | None = None
         self._at_a_stretch = 0
 
     async def go(self, steps: Iterable[tuple[Step, Wait]], *, at_the_root: bool = False) -> None:
@@ -251,11 +255,12 @@ class Run:
 
         Returns the output objects, and who waits for what.
         """
-        kinds = set(map(type, values))
-        if len(kinds) == 1 and (projection := region.of(kinds.pop())):
-            waits = [Wait() for _ in projection.steps]
-            outs = await self._project(projection, values, counts, waits)
-            return outs, list(zip(projection.steps, waits, strict=True))
+        if len(values) == 1 or len(set(map(type, values))) == 1:
+            projection = region.of(type(values[0]))
+            if projection is not None:
+                waiting = [(step, Wait()) for step in projection.steps]
+                outs = await self._project(projection, values, counts, [wait for _, wait in waiting])
+                return outs, waiting
         return await self._place_each(region, values, counts, required)
 
     async def _place_each(
@@ -292,6 +297,7 @@ class Run:
         for start in range(0, len(records), SLICE):
             end = start + SLICE
             # Branches that run side by side take turns, or their slices would add up.
+            self._turn = self._turn or asyncio.Lock()
             async with self._turn:
                 await asyncio.sleep(0)
             self._at_a_stretch = min(end, len(records)) - start

@@ -35,9 +35,13 @@ class BatchLoader(DataLoader[K, V], Generic[K, V]):
         Not a coroutine: the key is in the batch as soon as this returns. Shielded, because aiodataloader's future
         is shared, and one waiter's cancellation would otherwise be every waiter's.
         """
-        value = asyncio.shield(super().load(key))
-        # A failure of a request that has ended, or was stopped, is nobody's any more.
+        shared = super().load(key)
+        value = asyncio.shield(shared)
+        # A failure of a request that has ended, or was stopped, is nobody's any more: neither of the one who waits, nor
+        # of the future behind the shield, which is let go of where the one who waits is cancelled first.
         value.add_done_callback(_look_at)
+        if value is not shared:
+            shared.add_done_callback(_look_at)
         return value
 
     async def batch_load_fn(self, keys: list[K]) -> "list[V | Exception]":  # type: ignore[override]

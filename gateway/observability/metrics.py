@@ -19,6 +19,7 @@ from prometheus_client import (
 from gateway import __version__
 from gateway.cache.redis.events import RedisDone
 from gateway.clever.client import CallSent
+from gateway.observability.durations import Durations
 from gateway.observability.gauges import States, Watched
 from gateway.web.middleware import RequestDone
 
@@ -68,19 +69,14 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._done: list[RequestDone] = []
-        self._requests = _Children(
-            self._histogram(
-                "gateway_request_seconds", "HTTP requests answered.", ("route", "method", "status"), _REQUEST_S
-            )
+        self._requests = self._durations(
+            "gateway_request_seconds", "HTTP requests answered.", ("route", "method", "status")
         )
-        self._operations = _Children(
-            self._histogram(
-                "gateway_operation_seconds",
-                "GraphQL requests by operation, if its document is trusted, else `other`; `kept` where an earlier "
-                "answer was given again, else `made`.",
-                ("operation", "answer"),
-                _REQUEST_S,
-            )
+        self._operations = self._durations(
+            "gateway_operation_seconds",
+            "GraphQL requests by operation, if its document is trusted, else `other`; `kept` where an earlier answer "
+            "was given again, else `made`.",
+            ("operation", "answer"),
         )
         self._errors = _Children(self._counter("gateway_errors", "Requests that got an error of this code.", ("code",)))
         self._ways = _Children(
@@ -108,18 +104,21 @@ class Metrics:
 
     def _count_requests(self) -> None:
         done, self._done = self._done, []
+        kept = 0
         for one in done:
             self._count_request(one)
-        if kept := sum([one.facts.kept for one in done]):
+            kept += one.facts.kept
+        if kept:
             self._ways("kept").inc(kept)
 
     def _count_request(self, done: RequestDone) -> None:
-        self._requests(done.route, done.method, done.status).observe(done.seconds)
+        seconds, facts = done.seconds, done.facts
+        self._requests.observe((done.route, done.method, done.status), seconds)
         for code in done.error_codes:
             self._errors(code).inc()
-        if done.facts.operation is not None:
-            name = self._label(done.facts.operation.name)
-            self._operations(name, "kept" if done.facts.kept else "made").observe(done.seconds)
+        if facts.operation is not None:
+            name = self._label(facts.operation.name)
+            self._operations.observe((name, "kept" if facts.kept else "made"), seconds)
 
     def on_call(self, sent: CallSent) -> None:
         """Count a call to Clever."""
@@ -205,6 +204,11 @@ class Metrics:
         )
         self._redis_bytes = _Children(self._counter("gateway_redis_bytes", "Bytes to and from Redis.", ("action",)))
         self._redis_up = Gauge("gateway_redis_up", "Whether Redis can be asked.", registry=self.registry)
+
+    def _durations(self, name: str, about: str, labels: tuple[str, ...]) -> Durations:
+        durations = Durations(name, about, labels, _REQUEST_S)
+        self.registry.register(durations)
+        return durations
 
     def _counter(self, name: str, about: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, about, labels, registry=self.registry)

@@ -1,7 +1,6 @@
 """Everything a resolver may touch: one typed value, made anew for each request."""
 
-from dataclasses import dataclass
-
+import msgspec
 import strawberry
 
 from gateway.clever.allowance import Allowance
@@ -9,8 +8,7 @@ from gateway.errors import Unauthenticated
 from gateway.loaders import Loaders
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """The request's loaders (None where nobody is signed in), its allowance, and the version of Clever's API."""
 
     version: str

@@ -1,6 +1,5 @@
 """Who asks. In pass-through the caller's bearer is a Clever district-app token, and the tenant is that token."""
 
-from functools import lru_cache
 from typing import Protocol
 
 from gateway.errors import Unauthenticated
@@ -23,6 +22,13 @@ class Authenticator(Protocol):
         """
         ...
 
+    def lasting_caller(self, headers: RequestHeaders) -> Caller | None:
+        """Return the caller where the headers alone tell it, now and at any later time; None where they do not.
+
+        Raises Unauthenticated as `caller` does.
+        """
+        ...
+
     def nobody(self) -> Unauthenticated:
         """Build the error for a request that names nobody and asks for data."""
         ...
@@ -35,8 +41,12 @@ class PassThrough:
 
     async def caller(self, headers: RequestHeaders) -> Caller | None:
         """Return the caller as the token's tenant."""
-        header = headers.table.get(b"authorization")
-        return None if header is None else _caller_of(header)
+        return self.lasting_caller(headers)
+
+    def lasting_caller(self, headers: RequestHeaders) -> Caller | None:
+        """Return the same: a token is the tenant, whether Clever still takes it or not."""
+        token = bearer_of(headers, _WANTED)
+        return None if token is None else Caller(Tenant(token))
 
     def nobody(self) -> Unauthenticated:
         """Build the error for a request without a token."""
@@ -44,13 +54,6 @@ class PassThrough:
             "A token is missing. Send `Authorization: Bearer <token>` with a Clever district-app token; Clever's "
             "public sandbox and our own take `TEST_TOKEN`."
         )
-
-
-# Telling who it is takes a digest, and callers come back; each request would have one made else.
-@lru_cache(maxsize=1024)
-def _caller_of(header: bytes) -> Caller:
-    """Return the caller that an `Authorization` header names in pass-through."""
-    return Caller(Tenant(bearer_in(header, _WANTED)))
 
 
 def bearer_of(headers: RequestHeaders, wanted: str) -> str | None:

@@ -11,8 +11,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.web.endpoint import GraphQLEndpoint
 from gateway.web.facts import RequestFacts, current_request_id
-from gateway.web.headers import RequestHeaders
-from gateway.web.hosts import name_in
 from gateway.web.middleware import RAW_REQUEST_ID, RequestDone, log_method, request_id
 from gateway.web.replies import send_reply
 
@@ -47,17 +45,17 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        headers = RequestHeaders(scope["headers"])
-        if not self._is_plain(headers):
+        head, asked_id = self._endpoint.heads.of(scope["headers"])
+        if (self._hosts and head.host not in self._hosts) or (self._cross_origin and head.from_page):
             await self._app(scope, receive, send)
             return
-        raw_id = request_id(headers.table.get(RAW_REQUEST_ID))
+        raw_id = request_id(asked_id)
         name = raw_id.decode()
         facts = RequestFacts(name)
         current_request_id.set(name)
         status = 0
         try:
-            given = await self._endpoint.answer(scope, headers, receive, facts)
+            given = await self._endpoint.answer(scope, head, receive, facts)
             if given is not None:
                 status = given.status
                 given.headers.append((RAW_REQUEST_ID, raw_id))
@@ -71,8 +69,3 @@ class Edge:
             self._on_request(
                 RequestDone(name, log_method(scope["method"]), PATH, status, took, facts.upstream_calls, codes, facts)
             )
-
-    def _is_plain(self, headers: RequestHeaders) -> bool:
-        if self._cross_origin and b"origin" in headers.table:
-            return False
-        return not self._hosts or name_in(headers.getlist("host")) in self._hosts

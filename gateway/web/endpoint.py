@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import UNSET
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.access.source import Source
 from gateway.access.trace import Trace
@@ -27,11 +27,11 @@ from gateway.web.begun import Begun
 from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
 from gateway.web.headers import RequestHeaders
+from gateway.web.heads import Head, Heads, check_json
 from gateway.web.leaving import while_wanted
-from gateway.web.negotiation import GRAPHQL_JSON, JSON, media_type_of
+from gateway.web.negotiation import GRAPHQL_JSON, JSON
 from gateway.web.parsing import (
     ClientGone,
-    check_content_type,
     check_length,
     read_body,
     request_from_body,
@@ -46,9 +46,6 @@ from gateway.web.turns import Turns
 # Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
 # that within this time is cut off whole.
 _GRACE_S = 5.0
-# With the value `plan`, asks what was done upstream and why.
-EXPLAIN = "x-clever-explain"
-_RAW_EXPLAIN = EXPLAIN.encode()
 _ALLOW = b"allow", b"GET, POST"
 
 
@@ -96,6 +93,7 @@ class GraphQLEndpoint:
         admission = admission or Admission()
         self._turns, self._rates = admission.turns, admission.rates
         self._authenticator = authenticator or PassThrough()
+        self.heads = Heads(self._authenticator)
         self._engine = engine
         self._source = source
         self._persisted = PersistedDocuments(0) if documents is None else documents
@@ -105,27 +103,29 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        given = await self.answer(scope, RequestHeaders(scope["headers"]), receive, facts_of(scope))
+        head, _ = self.heads.of(scope["headers"])
+        given = await self.answer(scope, head, receive, facts_of(scope))
         if given is not None:
             await send_reply(send, given)
 
-    async def answer(
-        self, scope: Scope, headers: RequestHeaders, receive: Receive, facts: RequestFacts
-    ) -> Reply | None:
-        """Return the reply to one HTTP request; None where the caller went away."""
-        media_type = media_type_of(headers.joined(b"accept"))
+    async def answer(self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts) -> Reply | None:
+        """Return the reply to one HTTP request, whose headers say what `head` does; None where the caller went away."""
+        media_type = head.media_type
         more: Sequence[Pair] = ()
         try:
             if media_type is None:
                 raise RequestRefused("BAD_USER_INPUT", f"Accept `{GRAPHQL_JSON}` or `{JSON}`.", status=406)
             began = time.monotonic()
-            caller = facts.caller = await self._authenticator.caller(headers)
+            caller = head.caller or await self._authenticator.caller(RequestHeaders(scope["headers"]))
+            facts.caller = caller
             if self._rates is not None:
                 self._rates.take(_who(caller, scope))
-            sent = await self._read(scope, receive, headers)
-            given = self._at_once(caller, scope["method"], headers, sent, media_type, facts)
+            sent = self._at_hand(scope, receive, head)
+            if not isinstance(sent, bytes):
+                sent = await self._whole(sent, scope, receive)
+            given = self._at_once(caller, scope["method"], head, sent, facts)
             if given is None:
-                asking = self._asking(caller, scope["method"], headers, media_type, facts)
+                asking = self._asking(caller, scope["method"], head, media_type, facts)
                 given = await self._answer(asking, receive, sent, self._limits.deadline_s + began - time.monotonic())
         except ClientGone:
             return None
@@ -148,21 +148,23 @@ class GraphQLEndpoint:
         facts.error_codes = body.codes
         return reply_of(status, media_type or JSON, body, more)
 
-    async def _read(self, scope: Scope, receive: Receive, headers: RequestHeaders) -> bytes:
-        """Return the query string of a GET, the body of a POST."""
-        method = scope["method"]
-        if method == "GET":
-            check_cross_site(headers)
-            query_string: bytes = scope["query_string"]
-            return query_string
-        if method != "POST":
-            raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
+    def _at_hand(self, scope: Scope, receive: Receive, head: Head) -> bytes | Begun[Message]:
+        """Return the query string of a GET, the body of a POST; the first part to come where it is not there yet."""
+        if scope["method"] != "POST":
+            return self._query_string(scope)
         # JSON is no type that a page may send without being asked about first: a POST needs no other check.
-        check_content_type(headers.table.get(b"content-type"), headers.table.get(b"content-encoding"))
-        check_length(headers.table.get(b"content-length"), self._limits.body_bytes)
+        if not head.json:
+            check_json(RequestHeaders(scope["headers"]))
+        if head.expects:
+            # Who asks first whether to send the body is told no by an answer.
+            self._check_length(scope)
         first = Begun(receive())
-        if first.done and (whole := whole_body(first.result, self._limits.body_bytes)) is not None:
-            return whole
+        whole = whole_body(first.result, self._limits.body_bytes) if first.done else None
+        return first if whole is None else whole
+
+    async def _whole(self, first: Begun[Message], scope: Scope, receive: Receive) -> bytes:
+        """Receive the rest of a body."""
+        self._check_length(scope)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
                 return await read_body(first, receive, self._limits.body_bytes)
@@ -170,49 +172,57 @@ class GraphQLEndpoint:
             problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
 
+    def _query_string(self, scope: Scope) -> bytes:
+        if scope["method"] != "GET":
+            raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
+        check_cross_site(RequestHeaders(scope["headers"]))
+        query_string: bytes = scope["query_string"]
+        return query_string
+
+    def _check_length(self, scope: Scope) -> None:
+        check_length(RequestHeaders(scope["headers"]).table.get(b"content-length"), self._limits.body_bytes)
+
     def _at_once(
-        self,
-        caller: Caller | None,
-        method: str,
-        headers: RequestHeaders,
-        sent: bytes,
-        media_type: str,
-        facts: RequestFacts,
+        self, caller: Caller | None, method: str, head: Head, sent: bytes, facts: RequestFacts
     ) -> Reply | None:
         """Return the very answer that is kept of these bytes, if there is nothing to find out first.
 
         It says the same as `_again`, which may ask Clever; this one is the path that most requests take.
         """
-        if caller is None or self._explains(caller, headers) or _wants_newer(caller, headers):
+        if (
+            caller is None
+            or not self._responses
+            or (head.explains and self._explains(caller))
+            or (head.newer and _may(caller, REFRESH))
+        ):
             return None
         source = self._source()
-        kept = self._responses.find(caller.tenant, _told_to(caller, sent), source.clock())
-        if kept is None or not source.trusts(caller.tenant):
+        now = source.clock()
+        kept = self._responses.find(caller.tenant, _told_to(caller, sent), now)
+        if kept is None or not source.trusts(caller.tenant, now):
             return None
-        return self._given_again(kept, 0, method, headers, media_type, facts)
+        return self._given_again(kept, 0, source, method, head, facts)
 
     def _given_again(
-        self, kept: Kept, calls: int, method: str, headers: RequestHeaders, media_type: str, facts: RequestFacts
+        self, kept: Kept, calls: int, source: Source, method: str, head: Head, facts: RequestFacts
     ) -> Reply:
         facts.account, facts.answered = kept.account, True
         facts.operation, facts.kept = kept.named, True
-        chunks = kept.body(calls, self._source().client.calls_left(kept.tenant))
+        chunks = kept.body(calls, source.client.calls_left(kept.tenant) if kept.told else 0)
         if method == "GET":
-            return tagged(kept.tag, headers.get("if-none-match", ""), media_type, chunks)
-        return reply(200, media_type, chunks)
+            return tagged(kept.tag, head.known_tags, head.media_type or JSON, chunks)
+        return reply(200, head.media_type or JSON, chunks)
 
-    def _explains(self, caller: Caller | None, headers: RequestHeaders) -> bool:
-        if not self._limits.explain or not _may(caller, SEES_PLANS):
-            return False
-        return headers.table.get(_RAW_EXPLAIN, b"").strip().lower() == b"plan"
+    def _explains(self, caller: Caller | None) -> bool:
+        return self._limits.explain and _may(caller, SEES_PLANS)
 
     def _asking(
-        self, caller: Caller | None, method: str, headers: RequestHeaders, media_type: str, facts: RequestFacts
+        self, caller: Caller | None, method: str, head: Head, media_type: str, facts: RequestFacts
     ) -> "_Asking":
         if caller is None and not self._limits.public_introspection:
             raise self._authenticator.nobody()
-        explains, newer = self._explains(caller, headers), _wants_newer(caller, headers)
-        return _Asking(caller, method, headers, media_type, explains, newer, facts)
+        explains, newer = head.explains and self._explains(caller), head.newer and _may(caller, REFRESH)
+        return _Asking(caller, method, head, media_type, explains, newer, facts)
 
     async def _answer(self, asking: "_Asking", receive: Receive, sent: bytes, seconds: float) -> Reply:
         """Find an answer, or work it out. Raises RequestRefused, Unauthenticated and ClientGone."""
@@ -232,7 +242,7 @@ class GraphQLEndpoint:
     def _kept(self, asking: "_Asking", name: Hashable) -> Kept | None:
         """Return the answer that is kept of a request, if it may be given again to one who asks like this."""
         caller = asking.caller
-        if caller is None or asking.explains or asking.newer:
+        if caller is None or not self._responses or asking.explains or asking.newer:
             return None
         return self._responses.find(caller.tenant, _told_to(caller, name), self._source().clock())
 
@@ -247,7 +257,7 @@ class GraphQLEndpoint:
         if not kept.evidence.stands(source.clock()):
             # The token is shown less than before: the check has just forgotten what the answer was made from.
             return None
-        return self._given_again(kept, allowance.used, asking.method, asking.headers, asking.media_type, asking.facts)
+        return self._given_again(kept, allowance.used, source, asking.method, asking.head, asking.facts)
 
     async def _work_out(self, asking: "_Asking", allowance: Allowance, sent: bytes) -> Reply:
         try:
@@ -325,11 +335,14 @@ class GraphQLEndpoint:
         if evidence:
             told, account = reach.tells_costs, asking.facts.account
             named = asking.facts.operation or Named()
-            kept = self._responses.keep(access.tenant, names, answer, evidence, told=told, account=account, named=named)
+            now = self._source().clock()
+            kept = self._responses.keep(
+                access.tenant, names, answer, evidence, now, told=told, account=account, named=named
+            )
         if kept is None or not asking.by_get:
             return self._executed(answer, asking)
         asking.facts.answered = True
-        return tagged(kept.tag, asking.headers.get("if-none-match", ""), asking.media_type, answer.chunks())
+        return tagged(kept.tag, asking.head.known_tags, asking.media_type, answer.chunks())
 
 
 @dataclass(slots=True)
@@ -338,7 +351,7 @@ class _Asking:
 
     caller: Caller | None
     method: str
-    headers: RequestHeaders
+    head: Head
     media_type: str
     explains: bool
     newer: bool
@@ -368,11 +381,6 @@ def _told_to(caller: Caller, name: Hashable) -> Hashable:
     if caller.viewer is None and SEES_PLANS in caller.permissions:
         return name
     return caller.viewer, caller.permissions, name
-
-
-def _wants_newer(caller: Caller | None, headers: RequestHeaders) -> bool:
-    sent = headers.table.get(b"cache-control")
-    return sent is not None and b"no-cache" in sent.lower() and _may(caller, REFRESH)
 
 
 def _may(caller: Caller | None, permission: str) -> bool:

@@ -39,6 +39,10 @@ class ViewerAuthentication:
             return await self._jwts.caller(token)
         raise Unauthenticated(f"This gateway holds Clever's tokens itself and takes none. To ask it, {self._ways()}.")
 
+    def lasting_caller(self, headers: RequestHeaders) -> Caller | None:  # noqa: ARG002
+        """Return None: sessions and JWTs end, keys are withdrawn, and the token of a district is replaced."""
+        return None
+
     def nobody(self) -> Unauthenticated:
         """Build the error for a request that names nobody."""
         return Unauthenticated(f"Nobody is signed in. To ask this gateway, {self._ways()}.")

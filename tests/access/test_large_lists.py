@@ -185,7 +185,7 @@ async def test_a_collection_may_be_replaced_while_it_is_indexed(dropped: bool) -
         assert names(rows) == of_school(school())[:3]
         assert counting.looked_at == len(people())
         assert not newer.indexes
-        assert not before.known
+        assert not before.standing.known
         assert play.shelf.bytes == sum(entry.bytes for entry in play.shelf.roster(TENANT).entries.values())
         if not dropped:
             [rows] = await play.ask(one)

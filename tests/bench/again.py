@@ -7,23 +7,17 @@ and medians are shown, of the ratios to what sends the same bytes too. `us CPU` 
 one request, the figure that other work on the machine disturbs least.
 """
 
-import argparse
 import json
-import os
 import shutil
 import statistics
 import sys
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
 
 import httpx
 
 from gateway.app import create_app
-from gateway.cli.serving import listen, run, settle
-from gateway.observability.log import configure_logging
 from gateway.settings import Settings
-from tests.bench.load import HEADERS, by_asyncio, by_wrk, cpu_s, process
+from tests.bench.load import HEADERS, answering, by_asyncio, by_wrk, cpu_s, measure, process, serve_quietly
 
 QUERIES = {
     "district": "{ district { name } }",
@@ -35,37 +29,15 @@ AT_ONCE = 32
 _SERVERS = {"date", "server"}
 
 
-def _sending(answers: dict[bytes, tuple[list[tuple[bytes, bytes]], bytes]]) -> Any:
-    """Return an application that sends an answer for each body, without a thought."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            while (message := await receive())["type"] != "lifespan.shutdown":
-                await send({"type": f"{message['type']}.complete"})
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        headers, body = answers[(await receive())["body"]]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    return app
-
-
 def _serve(variant: str, clever: str) -> None:
-    """Serve a variant; a gateway writes its log, as every gateway does, to nowhere."""
-    if variant == "raw ASGI":
-        answers = {}
-        for asked, headers, body in json.load(sys.stdin):
-            raw = [(name.encode(), value.encode()) for name, value in headers]
-            answers[asked.encode()] = raw, body.encode()
-        app = _sending(answers)
-    else:
-        app = create_app(Settings(clever_url=clever, calls_per_minute=10**9, response_cache=variant == "given again"))
-    settle()
-    listener = listen("127.0.0.1", 0)
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        configure_logging("info", nowhere)
-        run(app, listener, lambda: print(listener.getsockname()[1], flush=True))
+    if variant != "raw ASGI":
+        given_again = variant == "given again"
+        serve_quietly(create_app(Settings(clever_url=clever, calls_per_minute=10**9, response_cache=given_again)))
+        return
+    answers = {}
+    for asked, headers, body in json.load(sys.stdin):
+        answers[asked.encode()] = [(name.encode(), value.encode()) for name, value in headers], body.encode()
+    serve_quietly(answering(answers.__getitem__))
 
 
 def _recorded(origin: str) -> str:
@@ -114,15 +86,7 @@ def _run(seconds: int, rounds: int) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--serve", nargs=2, metavar=("VARIANT", "CLEVER"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.serve:
-        _serve(*options.serve)
-    else:
-        _run(options.seconds, options.rounds)
+    measure(__doc__, _run, _serve, seconds=1, rounds=9)
 
 
 if __name__ == "__main__":

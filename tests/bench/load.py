@@ -10,13 +10,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from gateway.clever.transport import open_transport
+from gateway.cli.serving import listen, run, settle
+from gateway.observability.log import configure_logging
 
 HEADERS = {"authorization": "Bearer TEST_TOKEN", "content-type": "application/json"}
 
@@ -36,6 +39,47 @@ def process(*command: str, stdin: str = "") -> Iterator[tuple[str, int]]:
     finally:
         process.terminate()
         process.wait()
+
+
+def serve_quietly(app: Any, *, settled: bool = True) -> None:
+    """Serve an ASGI application on a free port, and print the port; its log is written, as always, but to nowhere."""
+    if settled:
+        settle()
+    listener = listen("127.0.0.1", 0)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        configure_logging("info", nowhere)
+        run(app, listener, lambda: print(listener.getsockname()[1], flush=True))
+
+
+def answering(answer: Callable[[bytes], tuple[list[tuple[bytes, bytes]], bytes]]) -> Any:
+    """Return an ASGI application that sends the headers and the body which `answer` returns for a body."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            while (message := await receive())["type"] != "lifespan.shutdown":
+                await send({"type": f"{message['type']}.complete"})
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        headers, body = answer((await receive())["body"])
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def measure(
+    doc: str | None, compare: Callable[[int, int], None], serve: Callable[[str, str], None], seconds: int, rounds: int
+) -> None:
+    """Run a benchmark as its arguments say: `compare` for so many seconds and rounds, or `serve` one of its variants."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=seconds)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--serve", nargs=2, metavar=("VARIANT", "CLEVER"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(*options.serve)
+    else:
+        compare(options.seconds, options.rounds)
 
 
 def cpu_s(pid: int) -> float:

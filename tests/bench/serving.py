@@ -6,19 +6,13 @@ Every variant is a server of its own process, asked in turn, several times over;
 from `wrk` where it is on PATH, else from a process with an asyncio client, which is the slower of the two.
 """
 
-import argparse
-import os
 import shutil
 import statistics
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from gateway.app import create_app
-from gateway.cli.serving import listen, run, settle
-from gateway.observability.log import configure_logging
 from gateway.settings import Settings
-from tests.bench.load import by_asyncio, by_wrk, cpu_s, process
+from tests.bench.load import answering, by_asyncio, by_wrk, cpu_s, measure, process, serve_quietly
 
 # Name, query, and how many are asked at once.
 QUERIES = {
@@ -31,7 +25,10 @@ QUERIES = {
 }
 
 
-def _raw(_settings: Settings) -> Any:
+VARIANTS = ("raw ASGI", "gateway, untuned", "gateway")
+
+
+def _raw() -> Any:
     """Return an application that sends what the gateway answers to the first query."""
     body = b'{"data":{"__typename":"Query"}}'
     headers = [
@@ -43,42 +40,12 @@ def _raw(_settings: Settings) -> Any:
         (b"x-request-id", b"0" * 32),
     ]
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            while (message := await receive())["type"] != "lifespan.shutdown":
-                await send({"type": f"{message['type']}.complete"})
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        await receive()
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    return app
-
-
-def _plain(settings: Settings) -> Any:
-    return create_app(settings)
-
-
-def _settled(settings: Settings) -> Any:
-    app = create_app(settings)
-    settle()
-    return app
-
-
-VARIANTS: dict[str, Callable[[Settings], Any]] = {
-    "raw ASGI": _raw,
-    "gateway, untuned": _plain,
-    "gateway": _settled,
-}
+    return answering(lambda _asked: (headers, body))
 
 
 def _serve(variant: str, clever: str) -> None:
-    settings = Settings(clever_url=clever, calls_per_minute=10**9)
-    listener = listen("127.0.0.1", 0)
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        configure_logging("info", nowhere)
-        run(VARIANTS[variant](settings), listener, lambda: print(listener.getsockname()[1], flush=True))
+    app = _raw() if variant == "raw ASGI" else create_app(Settings(clever_url=clever, calls_per_minute=10**9))
+    serve_quietly(app, settled=variant != "gateway, untuned")
 
 
 def _run(seconds: int, rounds: int) -> None:
@@ -106,15 +73,7 @@ def _run(seconds: int, rounds: int) -> None:
 
 def main() -> None:
     """Measure every variant and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--serve", nargs=2, metavar=("VARIANT", "CLEVER"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.serve:
-        _serve(*options.serve)
-    else:
-        _run(options.seconds, options.rounds)
+    measure(__doc__, _run, _serve, seconds=4, rounds=3)
 
 
 if __name__ == "__main__":

@@ -54,3 +54,23 @@ async def test_what_fails_when_nobody_waits_any_more_is_told_to_nobody() -> None
     gc.collect()
 
     assert told == []
+
+
+async def test_what_fails_behind_a_waiter_who_was_cancelled_first_is_told_to_nobody() -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+    reader = Reader()
+    loader: BatchLoader[str, int] = BatchLoader(reader)
+    waiter = asyncio.ensure_future(loader.load("a"))
+    await reader.begun.wait()
+    waiter.cancel()
+    await asyncio.gather(waiter, return_exceptions=True)
+    loader.close()
+    await reader.stopped.wait()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    del loader
+    gc.collect()
+
+    assert waiter.cancelled()
+    assert told == []

@@ -1,18 +1,24 @@
 """Answers that are given again: for the same request of the same token, while their data is what is known."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Iterator
+from types import FrameType
 from typing import Any
 
 import httpx
 import pytest
 
-from gateway.access.evidence import Evidence
+from gateway.access.evidence import Evidence, evidence_of
 from gateway.app import create_app
+from gateway.cache.freshness import Lifetimes
+from gateway.cache.rows import DecodedRows
 from gateway.cache.shelf import Entry, Roster
+from gateway.clever import catalogue
 from gateway.clever.calls import RecordCall
 from gateway.clever.catalogue import USERS
+from gateway.clever.records import School
 from gateway.engine.answers import Answer
 from gateway.engine.responses import Responses, canonical
 from gateway.identity import Tenant
@@ -175,7 +181,7 @@ class TestKeeping:
         for end in ("due", "forgotten", "replaced"):
             roster, responses = Roster(), Responses(100_000)
             entry = self.entry(roster)
-            responses.keep(self.tenant, ["name"], Answer({"a": 1}), Evidence((entry,), 300.0))
+            responses.keep(self.tenant, ["name"], Answer({"a": 1}), Evidence((entry.standing,), 300.0), 0.0)
             assert responses.find(self.tenant, "name", 299.9)
             assert responses.find(Tenant("b"), "name", 1.0) is None
             if end == "replaced":
@@ -187,17 +193,44 @@ class TestKeeping:
 
     def test_it_is_bounded_and_the_least_used_goes_first(self) -> None:
         roster, responses = Roster(), Responses(20_000)
-        evidence = Evidence((self.entry(roster),), 300.0)
+        evidence = Evidence((self.entry(roster).standing,), 300.0)
         for number in range(100):
-            responses.keep(self.tenant, [f"{number}"], Answer("x" * 1_000), evidence)
+            responses.keep(self.tenant, [f"{number}"], Answer("x" * 1_000), evidence, 0.0)
             assert responses.find(self.tenant, "0", 1.0)
             assert responses.bytes <= 20_000
         assert len(responses) == 13
         assert responses.find(self.tenant, "50", 1.0) is None
 
+    def test_what_nobody_asks_for_again_goes_once_its_data_is_gone(self) -> None:
+        for end in ("due", "forgotten"):
+            roster, responses = Roster(), Responses(100_000)
+            for number in range(10):
+                evidence = Evidence((self.entry(roster, number).standing,), 300.0)
+                responses.keep(self.tenant, [f"{number}"], Answer({"a": 1}), evidence, 1.0)
+            now = 300.0 if end == "due" else 2.0
+            if end == "forgotten":
+                for key in list(roster.entries):
+                    roster.remove(key)
+            for number in range(10, 15):
+                evidence = Evidence((self.entry(roster, number).standing,), 900.0)
+                responses.keep(self.tenant, [f"{number}"], Answer({"a": 1}), evidence, now)
+            assert len(responses) == 5
+
+    def test_an_answer_holds_nothing_of_the_records_it_was_made_from(self) -> None:
+        roster, responses = Roster(), Responses(100_000)
+        school = School(id="a" * 24, name="West")
+        entry = Entry(RecordCall(catalogue.SCHOOLS, school.id), catalogue.SCHOOLS, 0.0, DecodedRows((school,)))
+        roster.put(entry)
+        evidence = evidence_of([entry], Lifetimes())
+        assert evidence is not None
+        responses.keep(self.tenant, ["name"], Answer({"a": 1}), evidence, 1.0)
+        roster.remove(entry.key)
+        assert not [one for one in gc.get_referrers(entry) if not isinstance(one, FrameType)]
+
     def test_what_is_too_large_is_not_kept(self) -> None:
         roster, responses = Roster(), Responses(20_000)
-        kept = responses.keep(self.tenant, ["large"], Answer("x" * 5_000), Evidence((self.entry(roster),), 300.0))
+        evidence = Evidence((self.entry(roster).standing,), 300.0)
+        kept = responses.keep(self.tenant, ["large"], Answer("x" * 5_000), evidence, 0.0)
         assert kept is not None
         assert len(responses) == 0
 
