@@ -186,7 +186,7 @@ class _Walk:
         self._enough = one.window.limit
         self.call: ListCall | None = first_of(one)
         self.pages: list[Entry] = []
-        self.found: list[Record] = []
+        self.found: Sequence[Record] = ()
         self.more = False
         self._walk = Walk()
 
@@ -195,15 +195,18 @@ class _Walk:
         assert self.call is not None  # noqa: S101 - for the type checker: there is a next page to take
         self.pages.append(page)
         self._walk.take(self.call, records, page.onward)
-        kept = [record for record in records if _belongs(record, self._one)]
+        kept = _belonging(records, self._one)
         if len(kept) < len(records):
             self._enough = max(self._one.window.limit, 1) + 1
         backward = self._one.window.backward
-        self.found = [*kept, *self.found] if backward else [*self.found, *kept]
+        if len(self.pages) > 1:
+            kept = [*kept, *self.found] if backward else [*self.found, *kept]
+        self.found = kept
         self.more = page.onward is not None
         if not self.more or len(self.found) >= self._enough:
             # Each page is in order and without repeats; pages that overlap need not be.
-            self.found = list(ascending(self.found))
+            if len(self.pages) > 1:
+                self.found = ascending(list(self.found))
             self.call = None
         else:
             after, before = (self.call.after, page.onward) if backward else (page.onward, self.call.before)
@@ -221,7 +224,7 @@ def first_of(one: Want) -> ListCall:
     """Return the first page that a walk over a want's list takes."""
     first = first_page(one.relation, one.parent_id, one.selection, max(one.window.limit, 1))
     after, before = one.window.after, one.window.before or (LAST if one.window.backward else None)
-    return replace(first, after=after, before=before)
+    return first if after is None and before is None else replace(first, after=after, before=before)
 
 
 def whole_window(one: Want) -> Want:
@@ -255,6 +258,13 @@ async def _cut_out(rows: OpenRows, window: Window, pace: Pace) -> Rows:
     if window.backward:
         parts.reverse()
     return cut(list(chain.from_iterable(parts)), window)
+
+
+def _belonging(records: Sequence[Record], one: Want) -> Sequence[Record]:
+    """Return the records that belong to a want's selection and window; most pages hold no other."""
+    if one.relation.keeps is None and one.window.after is None and one.window.before is None:
+        return records
+    return [record for record in records if _belongs(record, one)]
 
 
 def _belongs(record: Record, one: Want) -> bool:
