@@ -271,7 +271,7 @@ def open_source(
     """Build the way to Clever that the settings describe, with what it remembers; to be closed by the caller."""
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
-    store = None if sharing is None or shelf is None else sharing.store(shelf, settings.stale_if_error)
+    store = None if sharing is None or shelf is None else sharing.store(shelf, lifetimes)
     return Source(client, shelf, lifetimes, tokens, recheck_s=settings.token_recheck, store=store)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from gateway.cache.freshness import Lifetimes
 from gateway.cache.redis.budget import RedisShares, ShareRules
 from gateway.cache.redis.events import RedisDone
 from gateway.cache.redis.link import RedisLink
@@ -70,9 +71,9 @@ class Sharing:
             raise RuntimeError("what is shared has not been entered")
         return self._link
 
-    def store(self, shelf: Shelf, spare_s: float) -> RedisStore:
-        """Return the store that keeps on a shelf and shares what is there for `spare_s` seconds."""
-        return RedisStore(shelf, self.link, self._sealer, spare_s=spare_s)
+    def store(self, shelf: Shelf, lifetimes: Lifetimes) -> RedisStore:
+        """Return the store that keeps on a shelf and shares what is there as long as it is of any use."""
+        return RedisStore(shelf, self.link, self._sealer, lifetimes)
 
     def shares(self, limit: int, seconds: float = WINDOW_S) -> RedisShares:
         """Return this process's shares of each token's `limit` calls in any so many seconds."""
