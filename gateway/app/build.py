@@ -22,7 +22,7 @@ from gateway.cache.freshness import Lifetimes
 from gateway.cache.redis.events import RedisDone
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
-from gateway.clever.client import CallSent, CleverClient, ClientLimits
+from gateway.clever.client import CleverClient, ClientLimits
 from gateway.clever.district_tokens import DistrictTokens
 from gateway.clever.retry import Backoff
 from gateway.engine.answers import refusal
@@ -39,6 +39,7 @@ from gateway.observability.gauges import Queue, Watched
 from gateway.observability.log import (
     log_call,
     log_internal,
+    log_misread,
     log_redis,
     log_untrusted,
 )
@@ -123,7 +124,7 @@ def create_app(
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(observers)
             redis = await opened.enter_async_context(sharing) if sharing is not None else None
-            client = await opened.enter_async_context(open_client(settings, transport, observers.on_call, redis))
+            client = await opened.enter_async_context(open_client(settings, transport, observers, redis))
             for one in callers.opens:
                 await opened.enter_async_context(one)
             await opened.enter_async_context(upstream.through(open_source(settings, client, callers.tokens, redis)))
@@ -317,7 +318,7 @@ def stack(settings: Settings, observers: Observers, tracing: "Tracing | None") -
 def open_client(
     settings: Settings,
     transport: httpx.AsyncBaseTransport | None = None,
-    on_call: Callable[[CallSent], None] = lambda _sent: None,
+    observers: Observers | None = None,
     sharing: "Sharing | None" = None,
 ) -> CleverClient:
     """Build the client of Clever that the settings describe; to be entered by the caller."""
@@ -329,14 +330,16 @@ def open_client(
         failures=settings.upstream_failures,
     )
 
-    def told(sent: CallSent) -> None:
-        on_call(sent)
-        log_call(sent)
-
     shares = None if sharing is None else sharing.shares(settings.calls_per_worker)
     budget = WindowBudget(settings.calls_per_worker, at_once=settings.upstream_concurrency, shares=shares)
     return CleverClient(
-        settings.clever_url, settings.clever_version, limits=limits, budget=budget, transport=transport, on_call=told
+        settings.clever_url,
+        settings.clever_version,
+        limits=limits,
+        budget=budget,
+        transport=transport,
+        on_call=log_call if observers is None else observers.on_call,
+        on_misread=log_misread if observers is None else observers.on_misread,
     )
 
 
