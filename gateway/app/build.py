@@ -133,8 +133,8 @@ def create_app(
     def state() -> State:
         return "starting" if not (upstream.open and callers.ready) else "draining" if app.state.draining else "ready"
 
-    callers = open_callers(settings, upstream.source, upstream.withdraw)
     sharing = open_sharing(settings, observers.on_redis)
+    callers = open_callers(settings, upstream.source, upstream.withdraw, sharing)
     responses, admits = open_responses(settings), admission(settings)
     metrics, who = observers.metrics, callers.authenticator
     watched = Watched(lambda: upstream.open, responses, settings.calls_per_worker, partial(queue_of, admits.turns))

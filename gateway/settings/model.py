@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None,
         description="Redis 7 or Valkey through which all processes of a deployment share what they read, the calls a "
-        "minute and documents, such as `rediss://:password@host:6379/0`; none by default.",
+        "minute, documents and ended sessions, such as `rediss://:password@host:6379/0`; none by default.",
     )
     redis_key: SecretStr | None = Field(
         None,

@@ -336,6 +336,27 @@ return 1
 """
 )
 
+# Names that must not pass again, by the unix ms until which that holds.
+# KEYS table; ARGV most names, channel, what news begin with or '' for none, then for each name: digest, unix ms.
+# Returns how many of them are new.
+SPEND = Script(
+    _NOW
+    + """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now)
+local new = 0
+for i = 4, #ARGV, 2 do
+  if redis.call('ZADD', KEYS[1], 'NX', ARGV[i + 1], ARGV[i]) == 1 then
+    new = new + 1
+    if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[2], ARGV[3] .. ARGV[i] .. ' ' .. ARGV[i + 1]) end
+  end
+end
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -tonumber(ARGV[1]) - 1)
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+if last[2] then redis.call('PEXPIREAT', KEYS[1], last[2]) end
+return new
+"""
+)
+
 # Documents: texts, an index by when they were used last, and one of their sizes.
 # KEYS text, index, sizes; ARGV digest, life in ms. Returns the text.
 READ_TEXT = Script(

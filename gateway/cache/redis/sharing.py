@@ -11,6 +11,7 @@ from gateway.cache.redis.events import RedisDone
 from gateway.cache.redis.link import RedisLink
 from gateway.cache.redis.names import Names
 from gateway.cache.redis.sealing import Sealer
+from gateway.cache.redis.spent import RedisSpent
 from gateway.cache.redis.store import RedisStore
 from gateway.cache.redis.texts import RedisTexts
 from gateway.cache.shelf import Shelf
@@ -46,13 +47,18 @@ class Sharing:
         self._on_redis = on_redis
         self._link: RedisLink | None = None
         self._shares: list[RedisShares] = []
+        self._spent: list[RedisSpent] = []
 
     async def __aenter__(self) -> Self:
         # Connections belong to the loop that they are made in.
         self._link = RedisLink(
             self._url, self._names, timeout_s=self._timeout_s, on_redis=self._on_redis, silent_s=self._silent_s
         )
+        for spent in self._spent:
+            spent.attach(self._link)
         await self._link.__aenter__()
+        for spent in self._spent:
+            await spent.load()
         return self
 
     async def __aexit__(
@@ -61,6 +67,8 @@ class Sharing:
         link, self._link = self._link, None
         for shares in self._shares:
             await shares.aclose()
+        for spent in self._spent:
+            await spent.aclose()
         if link is not None:
             await link.__aexit__(kind, error, trace)
 
@@ -80,6 +88,12 @@ class Sharing:
         shares = RedisShares(self.link, ShareRules(limit, seconds))
         self._shares.append(shares)
         return shares
+
+    def spent(self, purpose: str) -> RedisSpent:
+        """Return the names of a purpose that must not pass again; to be asked for before this is entered."""
+        spent = RedisSpent(self._names, purpose)
+        self._spent.append(spent)
+        return spent
 
     def texts(self, most_bytes: int) -> RedisTexts:
         """Return the documents that clients registered, of `most_bytes` in all."""
