@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -31,6 +32,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 # The tests' own settings are the only ones.
 for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
     del os.environ[name]
+
+
+# Each client loads a list of certificates, which takes longer than most tests; no client of a test needs one of its own.
+pytest.MonkeyPatch().setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
 
 
 @dataclass(frozen=True)
