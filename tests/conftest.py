@@ -68,14 +68,18 @@ class Joins(Oracle):
         super().__init__(app.records(token))
         self.unshared = app.unshared(token)
         self._origin = f"{origin}/v3.1"
+        self._listed: dict[str, list[str]] = {}
         self._headers = {"authorization": f"Bearer {token}"}
 
     def listed(self, path: str) -> list[str]:
-        """Return the ids on the first 10,000 rows of a REST list."""
+        """Return the ids on the first 10,000 rows of a REST list, which stay as they are."""
+        if path in self._listed:
+            return self._listed[path]
         asked = Request(f"{self._origin}{path}?limit=10000", headers=self._headers)
         with urlopen(asked) as response:
             body = json.load(response)
-        return [element["data"]["id"] for element in body.get("data", ())]
+        found = self._listed[path] = [element["data"]["id"] for element in body.get("data", ())]
+        return found
 
 
 @dataclass
