@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -31,6 +32,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 # The tests' own settings are the only ones.
 for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
     del os.environ[name]
+
+
+# Each client loads a list of certificates, which takes longer than most tests; no client of a test needs one of its own.
+pytest.MonkeyPatch().setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
 
 
 @dataclass(frozen=True)
@@ -63,14 +68,18 @@ class Joins(Oracle):
         super().__init__(app.records(token))
         self.unshared = app.unshared(token)
         self._origin = f"{origin}/v3.1"
+        self._listed: dict[str, list[str]] = {}
         self._headers = {"authorization": f"Bearer {token}"}
 
     def listed(self, path: str) -> list[str]:
-        """Return the ids on the first 10,000 rows of a REST list."""
+        """Return the ids on the first 10,000 rows of a REST list, which stay as they are."""
+        if path in self._listed:
+            return self._listed[path]
         asked = Request(f"{self._origin}{path}?limit=10000", headers=self._headers)
         with urlopen(asked) as response:
             body = json.load(response)
-        return [element["data"]["id"] for element in body.get("data", ())]
+        found = self._listed[path] = [element["data"]["id"] for element in body.get("data", ())]
+        return found
 
 
 @dataclass

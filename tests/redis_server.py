@@ -40,6 +40,9 @@ class RedisServer:
             try:
                 with self.client() as client:
                     client.ping()
+            except redis.AuthenticationError:
+                # It wants a password.
+                return
             except redis.RedisError:
                 if time.monotonic() > until:
                     raise
@@ -69,9 +72,9 @@ class RedisServer:
         assert self._process
         os.kill(self._process.pid, signal.SIGCONT)
 
-    def client(self) -> Any:
+    def client(self, password: str | None = None) -> Any:
         """Return a client for looking at what it holds."""
-        return redis.Redis(port=self.port, socket_timeout=2, protocol=2)
+        return redis.Redis(port=self.port, password=password, socket_timeout=2, protocol=2)
 
     def dump(self) -> dict[bytes, bytes]:
         """Return all keys, and what is under each, run together."""

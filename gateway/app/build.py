@@ -22,7 +22,7 @@ from gateway.cache.freshness import Lifetimes
 from gateway.cache.redis.events import RedisDone
 from gateway.cache.shelf import Shelf
 from gateway.clever.budget import WindowBudget
-from gateway.clever.client import CallSent, CleverClient, ClientLimits
+from gateway.clever.client import CleverClient, ClientLimits
 from gateway.clever.district_tokens import DistrictTokens
 from gateway.clever.retry import Backoff
 from gateway.engine.answers import refusal
@@ -39,6 +39,7 @@ from gateway.observability.gauges import Queue, Watched
 from gateway.observability.log import (
     log_call,
     log_internal,
+    log_misread,
     log_redis,
     log_untrusted,
 )
@@ -123,7 +124,7 @@ def create_app(
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(observers)
             redis = await opened.enter_async_context(sharing) if sharing is not None else None
-            client = await opened.enter_async_context(open_client(settings, transport, observers.on_call, redis))
+            client = await opened.enter_async_context(open_client(settings, transport, observers, redis))
             for one in callers.opens:
                 await opened.enter_async_context(one)
             await opened.enter_async_context(upstream.through(open_source(settings, client, callers.tokens, redis)))
@@ -132,8 +133,8 @@ def create_app(
     def state() -> State:
         return "starting" if not (upstream.open and callers.ready) else "draining" if app.state.draining else "ready"
 
-    callers = open_callers(settings, upstream.source, upstream.withdraw)
     sharing = open_sharing(settings, observers.on_redis)
+    callers = open_callers(settings, upstream.source, upstream.withdraw, sharing)
     responses, admits = open_responses(settings), admission(settings)
     metrics, who = observers.metrics, callers.authenticator
     watched = Watched(lambda: upstream.open, responses, settings.calls_per_worker, partial(queue_of, admits.turns))
@@ -271,7 +272,7 @@ def open_source(
     """Build the way to Clever that the settings describe, with what it remembers; to be closed by the caller."""
     lifetimes = Lifetimes(settings.ttl_users, settings.ttl_sections, settings.ttl_others, settings.stale_if_error)
     shelf = Shelf(settings.cache_bytes) if settings.cache else None
-    store = None if sharing is None or shelf is None else sharing.store(shelf, settings.stale_if_error)
+    store = None if sharing is None or shelf is None else sharing.store(shelf, lifetimes)
     return Source(client, shelf, lifetimes, tokens, recheck_s=settings.token_recheck, store=store)
 
 
@@ -317,7 +318,7 @@ def stack(settings: Settings, observers: Observers, tracing: "Tracing | None") -
 def open_client(
     settings: Settings,
     transport: httpx.AsyncBaseTransport | None = None,
-    on_call: Callable[[CallSent], None] = lambda _sent: None,
+    observers: Observers | None = None,
     sharing: "Sharing | None" = None,
 ) -> CleverClient:
     """Build the client of Clever that the settings describe; to be entered by the caller."""
@@ -329,14 +330,16 @@ def open_client(
         failures=settings.upstream_failures,
     )
 
-    def told(sent: CallSent) -> None:
-        on_call(sent)
-        log_call(sent)
-
     shares = None if sharing is None else sharing.shares(settings.calls_per_worker)
     budget = WindowBudget(settings.calls_per_worker, at_once=settings.upstream_concurrency, shares=shares)
     return CleverClient(
-        settings.clever_url, settings.clever_version, limits=limits, budget=budget, transport=transport, on_call=told
+        settings.clever_url,
+        settings.clever_version,
+        limits=limits,
+        budget=budget,
+        transport=transport,
+        on_call=log_call if observers is None else observers.on_call,
+        on_misread=log_misread if observers is None else observers.on_misread,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.routing import BaseRoute
 
@@ -33,6 +33,9 @@ from gateway.web.sessions import Seal, SessionAuthenticator, Sessions
 from gateway.web.signin import CALLBACK, SignIn, Site, Tenants
 from gateway.web.viewer_auth import ViewerAuthentication
 
+if TYPE_CHECKING:
+    from gateway.cache.redis.sharing import Sharing
+
 _LARGEST_KEY_SET = 512 * 1024
 
 
@@ -54,7 +57,12 @@ class Callers:
         return self.tokens is None or self.tokens.ready
 
 
-def open_callers(settings: Settings, source: Callable[[], Source], on_gone: Callable[[Tenant], None]) -> Callers:
+def open_callers(
+    settings: Settings,
+    source: Callable[[], Source],
+    on_gone: Callable[[Tenant], None],
+    sharing: "Sharing | None" = None,
+) -> Callers:
     """Build what finds out who asks. `on_gone` hears of districts whose tokens are gone. Raises Misconfigured."""
     if settings.auth == "passthrough":
         return Callers(PassThrough())
@@ -69,7 +77,7 @@ def open_callers(settings: Settings, source: Callable[[], Source], on_gone: Call
         rules = JwtRules(settings.jwt_issuer or "", audiences, settings.jwt_user_claim, settings.jwt_district_claim)
         jwts = JwtAuthenticator(public_keys, tokens.tenant, rules)
         opens += [fetch, aclosing(public_keys)]
-    people = open_sign_in(settings, tokens.tenant, source)
+    people = open_sign_in(settings, tokens.tenant, source, sharing)
     authenticator = ViewerAuthentication(jwts=jwts, keys=keys, sessions=people.authenticator if people else None)
     opens += [people.clever, tokens] if people else [tokens]
     return Callers(authenticator, tokens, people.sign_in if people else None, opens)
@@ -94,7 +102,9 @@ class People:
     authenticator: SessionAuthenticator
 
 
-def open_sign_in(settings: Settings, tenants: Tenants, source: Callable[[], Source]) -> People | None:
+def open_sign_in(
+    settings: Settings, tenants: Tenants, source: Callable[[], Source], sharing: "Sharing | None" = None
+) -> People | None:
     """Build what signing in takes; None where the settings do not have people sign in."""
     client_id, secret = settings.clever_client_id, settings.clever_client_secret
     if client_id is None or secret is None:
@@ -110,8 +120,9 @@ def open_sign_in(settings: Settings, tenants: Tenants, source: Callable[[], Sour
     clever = CleverSignIn(
         app, settings.oauth_origin, settings.clever_url, settings.clever_version, timeout_s=settings.upstream_timeout
     )
-    sessions = Sessions(sealed, settings.session_hours * 3600, secure=site.secure)
-    sign_in = SignIn(clever, sessions, Seal(sealed, "sign-in"), site, tenants, source, log_sign_in)
+    ended, used = (sharing.spent("sessions"), sharing.spent("sign-ins")) if sharing else (None, None)
+    sessions = Sessions(sealed, settings.session_hours * 3600, secure=site.secure, others=ended)
+    sign_in = SignIn(clever, sessions, Seal(sealed, "sign-in"), site, tenants, source, log_sign_in, others=used)
     return People(clever, sign_in, SessionAuthenticator(sessions, tenants))
 
 

@@ -52,6 +52,8 @@ class Entry:
     indexes: dict[IndexKind, Index] = field(default_factory=dict)
     index_bytes: int = 0
     standing: Standing = field(default_factory=Standing)
+    # Of the data that is shared, the generation that it was read in, if that was known.
+    generation: bytes | None = None
 
     def add_index(self, kind: IndexKind, index: Index) -> None:
         """Keep an index over these rows with them."""

@@ -6,8 +6,8 @@ answer that cannot be Clever's is asked for again, as one that failed is: both m
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
@@ -20,9 +20,10 @@ from gateway.clever.allowance import Allowance, out_of_time
 from gateway.clever.body import Bodies, TooLarge, read_aside
 from gateway.clever.breaker import FAILURES, Breaker
 from gateway.clever.budget import Budget, Place, WindowBudget
-from gateway.clever.calls import Call, CountCall, Kind, ListCall, RecordCall
+from gateway.clever.calls import Call, CountCall, ListCall, RecordCall
 from gateway.clever.checks import Districts, Walk, check_link, rows_beyond
 from gateway.clever.decode import LargePage, NotClever, Page, decode_count, decode_page, decode_record, not_clever
+from gateway.clever.events import CallSent, Fault, Misread
 from gateway.clever.records import Record
 from gateway.clever.retry import RETRYABLE, Backoff
 from gateway.clever.tally import Tally
@@ -54,22 +55,6 @@ _HEADERS = (
     (b"accept-encoding", b"gzip"),
     (b"user-agent", f"clever-graphql-gateway/{__version__}".encode()),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CallSent:
-    """What subscribers hear of one call sent: never an id, a token or a body.
-
-    `status` is None where none came; then `failure` says why, or is empty where nobody waited to the end.
-    """
-
-    template: str
-    status: int | None
-    seconds: float
-    bytes: int
-    attempt: int
-    kind: Kind
-    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +101,12 @@ class CleverClient:
         budget: Budget | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         on_call: Callable[[CallSent], None] = lambda _sent: None,
+        on_misread: Callable[[Misread], None] = lambda _misread: None,
     ) -> None:
         self.origin = origin.rstrip("/")
         self.version = version
         self._limits = limits or ClientLimits()
-        self._on_call = on_call
+        self._on_call, self._on_misread = on_call, on_misread
         self._slots = asyncio.Semaphore(self._limits.concurrency)
         self._budget = WindowBudget(at_once=self._limits.concurrency) if budget is None else budget
         self._breaker = Breaker(self._limits.failures)
@@ -180,7 +166,8 @@ class CleverClient:
                     call = replace(call, after=onward)
                     ahead = asyncio.ensure_future(self._get(tenant, call, allowance, partial(self._open, call)))
                 page = await self._rows(tenant, read, allowance, opened)
-                walk.take(read, page.records, onward)
+                with self._judged(read):
+                    walk.take(read, page.records, onward)
                 yield page
                 if onward is None:
                     return
@@ -227,8 +214,9 @@ class CleverClient:
             raise bare(error) from None
 
     async def _checked(self, tenant: Tenant, call: ListCall, opened: Page | LargePage) -> Page:
-        page = rows_beyond(call, await _read(opened))
-        self._districts.check(tenant, page.records)
+        with self._judged(call):
+            page = rows_beyond(call, await _read(opened))
+            self._districts.check(tenant, page.records)
         return page
 
     async def _get(self, tenant: Tenant, call: Call, allowance: Allowance, read: Callable[[bytes], V]) -> V | None:
@@ -260,9 +248,10 @@ class CleverClient:
             with self._breaker.call() as tell:
                 try:
                     answer = await self._timed(tenant, call, allowance, attempt, place)
-                    if 300 <= answer.status < 400 or 200 < answer.status < 300:
-                        raise not_clever()
-                    value = read(answer.body) if answer.status == 200 else None
+                    with self._judged(call, attempt):
+                        if 300 <= answer.status < 400 or 200 < answer.status < 300:
+                            raise not_clever()
+                        value = read(answer.body) if answer.status == 200 else None
                 except NotClever:
                     # Whatever it is that answers, it is as good as nobody.
                     tell(502)
@@ -272,6 +261,16 @@ class CleverClient:
                     raise
                 tell(answer.status)
                 return _Outcome(answer, value)
+
+    @contextmanager
+    def _judged(self, call: Call, attempt: int = 1) -> Iterator[None]:
+        """Tell of an answer that turns out to be of no use: its status does not say so."""
+        try:
+            yield
+        except UpstreamInvalidResponse as error:
+            fault: Fault = "not_clever" if isinstance(error, NotClever) else "mismatch"
+            self._on_misread(Misread(call.template, fault, attempt))
+            raise
 
     async def _timed(self, tenant: Tenant, call: Call, allowance: Allowance, attempt: int, place: Place) -> _Answer:
         allowance.spend_call()

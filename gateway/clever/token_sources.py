@@ -75,11 +75,12 @@ class FileTokens:
 class ListedTokens:
     """Tokens of an app as Clever lists them; of several tokens of a district, the one made last."""
 
-    def __init__(self, fetch: Fetch, origin: str, client_id: str, client_secret: str, *, pause_s: float = 2.0) -> None:
+    pause_s = 2.0
+
+    def __init__(self, fetch: Fetch, origin: str, client_id: str, client_secret: str) -> None:
         self._fetch = fetch
         self._origin = origin
         self._authorization = f"Basic {b64encode(f'{client_id}:{client_secret}'.encode()).decode()}"
-        self.pause_s = pause_s
 
     def changed(self) -> bool:
         """Say no: it takes a call to know."""

@@ -17,8 +17,8 @@ import msgspec
 import structlog
 
 from gateway.cache.redis.events import RedisDone
-from gateway.clever.client import CallSent
 from gateway.clever.district_tokens import TokensRead
+from gateway.clever.events import CallSent, Misread
 from gateway.observability.shape import Format, configure_structlog, formatter, is_json
 from gateway.web.middleware import RequestDone
 from gateway.web.signin import SignedIn
@@ -164,6 +164,12 @@ def log_call(sent: CallSent) -> None:
         bytes=sent.bytes,
         attempt=sent.attempt,
     )
+
+
+def log_misread(misread: Misread) -> None:
+    """Write a line for an answer of Clever's that was of no use."""
+    if _logger.isEnabledFor(logging.DEBUG):
+        _log.debug("upstream misread", call=misread.template, fault=misread.fault, attempt=misread.attempt)
 
 
 def log_redis(done: RedisDone) -> None:

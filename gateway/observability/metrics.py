@@ -4,7 +4,7 @@ What happens is counted here, by children of metrics that are looked up once. Wh
 happens, is read when Prometheus asks (`gauges.py`).
 """
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,7 +18,7 @@ from prometheus_client import (
 
 from gateway import __version__
 from gateway.cache.redis.events import RedisDone
-from gateway.clever.client import CallSent
+from gateway.clever.events import CallSent, Fault, Misread
 from gateway.observability.durations import Durations
 from gateway.observability.gauges import States, Watched
 from gateway.web.middleware import RequestDone
@@ -129,6 +129,10 @@ class Metrics:
         if sent.status is None:
             self._failures(sent.failure or "abandoned").inc()
 
+    def on_misread(self, misread: Misread) -> None:
+        """Count an answer that was of no use."""
+        self._failures(misread.fault).inc()
+
     def on_executed(self, planned: bool) -> None:
         """Count an operation."""
         self._ways("planned" if planned else "fallback").inc()
@@ -165,7 +169,7 @@ class Metrics:
         """Begin series at zero where it is known what they will be: a rate needs the sample before the first event."""
         for way in ("planned", "fallback", "kept"):
             self._ways(way)
-        for failure in ("timeout", "ConnectError", "ReadError"):
+        for failure in ("timeout", "ConnectError", "ReadError", *get_args(Fault)):
             self._failures(failure)
         for action in ("find", "keep", "calls"):
             self._redis_bytes(action)
@@ -185,7 +189,10 @@ class Metrics:
         )
         self._failures = _Children(
             self._counter(
-                "gateway_upstream_failures", "Calls to Clever that got no answer, by what went wrong.", ("failure",)
+                "gateway_upstream_failures",
+                "Calls to Clever that got no answer, or one of no use whatever its status, by what went wrong: "
+                "`not_clever` where it was not Clever's, `mismatch` where it was not of what was asked.",
+                ("failure",),
             )
         )
         self._bytes = _Children(self._counter("gateway_upstream_bytes", "Bytes read from Clever.", ("call",)))

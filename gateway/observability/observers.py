@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from gateway.cache.redis.events import RedisDone
-from gateway.clever.client import CallSent
+from gateway.clever.events import CallSent, Misread
 from gateway.observability.audit import AuditLog
-from gateway.observability.log import flush_log, log_redis, log_request
+from gateway.observability.log import flush_log, log_call, log_misread, log_redis, log_request
 from gateway.observability.metrics import Metrics
 from gateway.observability.recent import Recent
 from gateway.web.middleware import RequestDone
@@ -30,7 +30,8 @@ class Observers:
         self._open = ExitStack()
         self._of_requests = [self.metrics.on_request, log_request]
         self._of_requests += [one.on_request for one in (recent, audit) if one]
-        self._of_calls = [one.on_call for one in (self.metrics, recent, tracing) if one]
+        self._of_calls = [*[one.on_call for one in (self.metrics, recent, tracing) if one], log_call]
+        self._of_misread = [*[one.on_misread for one in (self.metrics, recent) if one], log_misread]
         self._of_redis = [log_redis, *[one.on_redis for one in (self.metrics, recent) if one]]
 
     async def __aenter__(self) -> Self:
@@ -53,6 +54,11 @@ class Observers:
         """Pass on that a call was sent to Clever."""
         for hear in self._of_calls:
             hear(sent)
+
+    def on_misread(self, misread: Misread) -> None:
+        """Pass on that an answer of Clever's was of no use."""
+        for hear in self._of_misread:
+            hear(misread)
 
     def on_redis(self, done: RedisDone) -> None:
         """Pass on that Redis was asked something."""

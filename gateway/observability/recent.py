@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.cache.redis.events import RedisDone
-from gateway.clever.client import CallSent
+from gateway.clever.events import CallSent, Misread
 from gateway.engine.operations import Named
 from gateway.observability.metrics import REDIS_FAILURES, REDIS_READS
 from gateway.web.middleware import RequestDone
@@ -18,6 +18,7 @@ _MOST_FAULTS = 20
 _SHOWN_OPERATIONS = 10
 # A token that is refused, and a record that is not shown: no faults of Clever's.
 _NO_FAULTS = frozenset((401, 403, 404))
+_MISREAD = {"not_clever": "an answer that is not Clever's", "mismatch": "an answer to something else"}
 
 
 class Minute:
@@ -109,6 +110,10 @@ class Recent:
         else:
             return
         self.faults.append(Fault(self._wall(), sent.template, what, sent.attempt))
+
+    def on_misread(self, misread: Misread) -> None:
+        """Note an answer that was of no use."""
+        self.faults.append(Fault(self._wall(), misread.template, _MISREAD[misread.fault], misread.attempt))
 
     def on_redis(self, done: RedisDone) -> None:
         """Note an exchange with Redis."""

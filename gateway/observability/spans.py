@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from gateway import __version__
 from gateway.access.trace import Step, Trace
 from gateway.clever.allowance import Allowance
-from gateway.clever.client import CallSent
+from gateway.clever.events import CallSent
 from gateway.engine.answers import Answer
 from gateway.engine.executor import Engine, Prepared, Request
 from gateway.engine.operations import Operation

@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None,
         description="Redis 7 or Valkey through which all processes of a deployment share what they read, the calls a "
-        "minute and documents, such as `rediss://:password@host:6379/0`; none by default.",
+        "minute, documents and ended sessions, such as `rediss://:password@host:6379/0`; none by default.",
     )
     redis_key: SecretStr | None = Field(
         None,
@@ -271,8 +271,11 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_a_redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and _REDIS.fullmatch(value.get_secret_value()) is None:
-            raise ValueError("must be a URL such as rediss://:password@host:6379/0, redis://host:6379 or unix:///path")
+        if value is not None and not _is_redis(value.get_secret_value()):
+            raise ValueError(
+                "must be a URL such as rediss://:password@host:6379/0, redis://host:6379 or unix:///path; what is "
+                "special in a password is percent-encoded"
+            )
         return value
 
     @field_validator("redis_key")
@@ -383,3 +386,11 @@ class Settings(BaseSettings):
         if not (token.isascii() and token.isprintable()):
             raise ValueError("must be one line of ASCII characters, as every token is")
         return SecretStr(token) if token else None
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        # A password with `#`, `?` or `/` in it ends the host; what is left of it is no port.
+        return _REDIS.fullmatch(url) is not None and urlsplit(url).port != 0
+    except ValueError:
+        return False

@@ -1,10 +1,9 @@
 """Sessions of people who signed in: an encrypted cookie, which names user and district and nothing else.
 
 Cookies are JSON Web Encryption (`dir`, A256GCM) under keys derived from the secrets of the settings. What a process
-must remember besides is small: the sessions that were ended before their time.
+must remember besides is small: the sessions that were ended before their time, here or by another process.
 """
 
-import heapq
 import json
 import secrets
 import time
@@ -23,6 +22,7 @@ from starlette.responses import Response
 from gateway.errors import Unauthenticated
 from gateway.identity import Caller, Tenant, Viewer
 from gateway.web.headers import RequestHeaders
+from gateway.web.spent import Others, Spent
 
 _ALGORITHMS = ["dir", "A256GCM"]
 _HEADER = {"alg": "dir", "enc": "A256GCM"}
@@ -59,40 +59,13 @@ class Seal:
         return None
 
 
-class Spent:
-    """Names that must not pass again, each until a time; of more than `most` those go first that would go soonest."""
-
-    def __init__(self, most: int = 100_000, clock: Callable[[], float] = time.time) -> None:
-        self._most = most
-        self._clock = clock
-        self._names: set[str] = set()
-        self._by_time: list[tuple[float, str]] = []
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._names
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def add(self, name: str, until: float) -> bool:
-        """Note a name; say whether it is new."""
-        now = self._clock()
-        while self._by_time and (self._by_time[0][0] <= now or len(self._by_time) >= self._most):
-            self._names.discard(heapq.heappop(self._by_time)[1])
-        if name in self._names:
-            return False
-        self._names.add(name)
-        heapq.heappush(self._by_time, (until, name))
-        return True
-
-
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A person who signed in, by Clever's ids; `id` names the session and `until` is in unix seconds."""
+    """A person who signed in, by Clever's ids; `name` is the session's among those ended, `until` in unix seconds."""
 
     user_id: str
     district: str
-    id: str
+    name: str
     until: float
 
     def __repr__(self) -> str:
@@ -100,16 +73,25 @@ class Session:
 
 
 class Sessions:
-    """Begins, recognises and ends sessions of `seconds`; `secure` where browsers come by https."""
+    """Begins, recognises and ends sessions of `seconds`; `secure` where browsers come by https.
+
+    `others` are the processes that sessions end in, too.
+    """
 
     def __init__(
-        self, secret: Sequence[str], seconds: float, *, secure: bool, clock: Callable[[], float] = time.time
+        self,
+        secret: Sequence[str],
+        seconds: float,
+        *,
+        secure: bool,
+        clock: Callable[[], float] = time.time,
+        others: Others | None = None,
     ) -> None:
         self._seal = Seal(secret, "session")
         self._seconds = seconds
         self._secure = secure
         self._clock = clock
-        self._ended = Spent(clock=clock)
+        self._ended = Spent(clock=clock, others=others)
         # No cookie of another host, or by http, can stand in for one with this prefix.
         self.cookie = "__Host-clever_session" if secure else "clever_session"
         # Decryption takes longer than everything else here; what could not be opened is not kept.
@@ -135,7 +117,7 @@ class Sessions:
             session = self._open(sealed)
         except LookupError:
             raise _over() from None
-        if session.until <= self._clock() or session.id in self._ended:
+        if session.until <= self._clock() or session.name in self._ended:
             raise _over()
         return session
 
@@ -151,7 +133,7 @@ class Sessions:
         except Unauthenticated:
             return
         if session is not None:
-            self._ended.add(session.id, session.until)
+            self._ended.add(session.name, session.until)
 
     def tidy(self, response: Response, cookies: str) -> None:
         """Have the browser forget, with this response, a session that has ended."""
@@ -164,7 +146,7 @@ class Sessions:
         value = self._seal.open(sealed)
         if value is None:
             raise LookupError
-        return Session(value["user"], value["district"], value["id"], value["until"])
+        return Session(value["user"], value["district"], self._ended.spelled(value["id"]), value["until"])
 
 
 class SessionAuthenticator:

@@ -27,7 +27,8 @@ from gateway.errors import GatewayError
 from gateway.identity import Tenant, Viewer
 from gateway.web.hosts import LOOPBACK_NAMES
 from gateway.web.pages import page
-from gateway.web.sessions import Seal, Sessions, Spent, cookie_of, set_cookie
+from gateway.web.sessions import Seal, Sessions, cookie_of, set_cookie
+from gateway.web.spent import Others, Spent
 
 LOGIN, CALLBACK, LOGOUT = "/login", "/oauth/callback", "/logout"
 _FLOW_S = 600
@@ -79,7 +80,10 @@ class _Ended(Exception):
 
 
 class SignIn:
-    """Leads browsers to Clever and back, and begins and ends their sessions."""
+    """Leads browsers to Clever and back, and begins and ends their sessions.
+
+    `others` are the processes in which a sign-in that was finished here cannot be finished once more.
+    """
 
     def __init__(
         self,
@@ -91,6 +95,7 @@ class SignIn:
         source: Callable[[], Source],
         on_signed_in: Callable[[SignedIn], None] = lambda _done: None,
         clock: Callable[[], float] = time.time,
+        others: Others | None = None,
     ) -> None:
         self._clever = clever
         self._sessions = sessions
@@ -100,7 +105,7 @@ class SignIn:
         self._source = source
         self._on_signed_in = on_signed_in
         self._clock = clock
-        self._used = Spent(clock=clock)
+        self._used = Spent(clock=clock, others=others)
         self._cookie = "__Host-clever_sign_in" if site.secure else "clever_sign_in"
 
     def routes(self) -> list[BaseRoute]:
@@ -123,7 +128,7 @@ class SignIn:
         state = request.query_params.get("state")
         if not state and "error" not in request.query_params:
             return self._begin(request, self._site.home)
-        flow = self._take(request, state) if state else None
+        flow = await self._take(request, state) if state else None
         onward = flow["next"] if flow else self._site.home
         try:
             if flow is None:
@@ -221,11 +226,11 @@ class SignIn:
             sealed = self._flows.close({"flows": flows})
         set_cookie(response, self._cookie, sealed, _FLOW_S if flows else 0, secure=self._site.secure)
 
-    def _take(self, request: Request, state: str) -> dict[str, Any] | None:
+    async def _take(self, request: Request, state: str) -> dict[str, Any] | None:
         """Return the sign-in that a state belongs to, once."""
         for flow in self._pending(request):
-            if hmac.compare_digest(flow["state"].encode(), state.encode()) and self._used.add(state, flow["until"]):
-                return flow
+            if hmac.compare_digest(flow["state"].encode(), state.encode()):
+                return flow if await self._used.take(state, flow["until"]) else None
         return None
 
     def _safe(self, onward: str | None) -> str:

@@ -16,8 +16,9 @@ from gateway.cache.shelf import Entry, Shelf
 from gateway.cache.view import collection_key
 from gateway.clever.allowance import Allowance
 from gateway.clever.catalogue import EVERYTHING, USERS, Relation, Scan, Selection, roles_at_schools
-from gateway.clever.client import CallSent, CleverClient
+from gateway.clever.client import CleverClient
 from gateway.clever.decode import tolerant
+from gateway.clever.events import CallSent
 from gateway.clever.records import Record, School, User
 from gateway.identity import Tenant
 from gateway.sandbox import SandboxApp, create_app

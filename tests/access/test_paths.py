@@ -19,8 +19,9 @@ from gateway.cache.shelf import Shelf
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import MAX_LIMIT
 from gateway.clever.catalogue import ALL, COLLECTIONS, RELATIONS, SCHOOL_USERS, Relation, Resource, Selection
-from gateway.clever.client import CallSent, CleverClient, ClientLimits
+from gateway.clever.client import CleverClient, ClientLimits
 from gateway.clever.decode import tolerant
+from gateway.clever.events import CallSent
 from gateway.clever.records import Record
 from gateway.identity import Tenant
 from gateway.sandbox import SandboxApp, create_app

@@ -11,8 +11,9 @@ from gateway.clever import catalogue
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import RecordCall
 from gateway.clever.catalogue import ALL, RELATIONS, USERS, Relation, Resource, Selection
-from gateway.clever.client import CallSent, CleverClient
+from gateway.clever.client import CleverClient
 from gateway.clever.decode import tolerant
+from gateway.clever.events import CallSent
 from gateway.clever.records import Record
 from gateway.identity import Tenant
 from tests.conftest import TOKEN, Joins, Upstream

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.access.executor import Access
 from gateway.access.source import Source
-from gateway.access.wants import Rows, Window, want
+from gateway.access.wants import Rows, Want, Window, want
 from gateway.clever import catalogue
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import RecordCall
@@ -22,8 +23,13 @@ from gateway.sandbox import SandboxApp, create_app
 from tests.access.test_paths import ids, parents
 
 TOKEN = "TEST_TOKEN"
-ROSTERS = [want(catalogue.SECTION_USERS, one, Window(100), Selection("student")) for one in parents(1, SECTIONS)]
 Fault = Callable[[str], bool]
+
+
+@cache
+def rosters() -> list[Want]:
+    """Return the wish for the students of every section."""
+    return [want(catalogue.SECTION_USERS, one, Window(100), Selection("student")) for one in parents(1, SECTIONS)]
 
 
 class Faulty:
@@ -56,8 +62,8 @@ async def rosters_from(upstream: Faulty) -> list[Rows | Exception]:
     limits = ClientLimits(backoff=Backoff(tries=2, first_s=0))
     transport = httpx.ASGITransport(upstream)
     async with CleverClient("http://sandbox", "v3.1", limits=limits, transport=transport) as client:
-        found = await Access(Source(client), Tenant(TOKEN), Allowance(30, 500)).rows(ROSTERS)
-        return [found[one] for one in ROSTERS]
+        found = await Access(Source(client), Tenant(TOKEN), Allowance(30, 500)).rows(rosters())
+        return [found[one] for one in rosters()]
 
 
 def users_list(target: str) -> bool:
@@ -81,7 +87,7 @@ async def test_rosters_are_the_same_whatever_list_fails(fails: Fault, status: in
     records = sandbox.records(TOKEN)
     expected = [
         sorted(key for key in set(records["sections"][one.parent_id or ""]["students"]) if key in records["users"])
-        for one in ROSTERS
+        for one in rosters()
     ]
     found = await rosters_from(Faulty(sandbox, fails, status))
 
@@ -92,7 +98,7 @@ async def test_a_list_that_hangs_leaves_time_for_the_links() -> None:
     upstream = Hanging(create_app("tiny", 1, districts=1, rate_limit=None), users_list, 200)
     transport = httpx.ASGITransport(upstream)
     async with CleverClient("http://sandbox", "v3.1", transport=transport) as client:
-        found = await Access(Source(client), Tenant(TOKEN), Allowance(1.5, 500)).rows(ROSTERS)
+        found = await Access(Source(client), Tenant(TOKEN), Allowance(1.5, 500)).rows(rosters())
 
     assert not [rows for rows in found.values() if isinstance(rows, Exception)]
 

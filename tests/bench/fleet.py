@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.cache.freshness import Lifetimes
 from gateway.cache.indexes import IndexBuilder
 from gateway.cache.rows import DecodedRows, RowsBuilder, packed, weight
 from gateway.cache.shelf import Entry, Shelf
@@ -89,7 +90,7 @@ async def measure(server: RedisServer, rows: Resource, count: int) -> Measured:
         async with AsyncExitStack() as stack:
             a, b = await stack.enter_async_context(processes(server, 2))
             before = client.info("memory")["used_memory_dataset"]
-            writer, reader = a.store(Shelf(2**40), 86_400), b.store(Shelf(2**40), 86_400)
+            writer, reader = a.store(Shelf(2**40), Lifetimes()), b.store(Shelf(2**40), Lifetimes())
             claim = await writer.claim(tenant, entry.key, 1, 1)
             began = time.process_time()
             writer.put(tenant, entry, claim)
@@ -98,7 +99,7 @@ async def measure(server: RedisServer, rows: Resource, count: int) -> Measured:
             both = time.process_time() - began
             assert len(found.rows) == len(records)
             taken = client.info("memory")["used_memory_dataset"] - before
-            fresh = b.store(Shelf(2**40), 86_400)
+            fresh = b.store(Shelf(2**40), Lifetimes())
             began = time.process_time()
             await fresh.claim(tenant, entry.key, 60, 60)
             take = time.process_time() - began

@@ -7,7 +7,8 @@ import pytest
 from gateway.clever.allowance import Allowance
 from gateway.clever.calls import LAST, CountCall, ListCall, RecordCall
 from gateway.clever.catalogue import COURSES, DISTRICTS, RESOURCES, SCHOOLS, SECTION_USERS, USERS
-from gateway.clever.client import CallSent, CleverClient
+from gateway.clever.client import CleverClient
+from gateway.clever.events import CallSent
 from gateway.errors import (
     GatewayError,
     Unauthenticated,

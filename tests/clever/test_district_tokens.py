@@ -52,7 +52,8 @@ async def held(
     read: list[TokensRead] = []
     gone: list[Tenant] = []
     async with Fetch(origin, most_bytes=100_000) as fetch:
-        source = ListedTokens(fetch, origin, "sandbox-client", secret, pause_s=pause_s)
+        source = ListedTokens(fetch, origin, "sandbox-client", secret)
+        source.pause_s = pause_s
         async with DistrictTokens(source, refresh_s=refresh_s, on_read=read.append, on_gone=gone.append) as tokens:
             yield Held(tokens, read, gone)
 

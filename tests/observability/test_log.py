@@ -11,7 +11,7 @@ import sys
 import msgspec
 import pytest
 
-from gateway.clever.client import CallSent
+from gateway.clever.events import CallSent
 from gateway.observability.log import configure_logging, log_call, log_internal, log_request, log_untrusted
 from gateway.observability.shape import Format, formatter, is_json
 from gateway.web.facts import current_request_id

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.access.source import Source
 from gateway.app import create_app
 from gateway.cache.redis.events import RedisDone
 from gateway.clever.allowance import Allowance
-from gateway.clever.calls import CountCall
-from gateway.clever.catalogue import SCHOOLS
-from gateway.clever.client import CallSent, CleverClient
+from gateway.clever.calls import CountCall, first_page
+from gateway.clever.catalogue import DISTRICT_SCHOOLS, EVERYTHING, SCHOOLS
+from gateway.clever.client import CleverClient
+from gateway.clever.events import CallSent, Misread
 from gateway.engine.operations import Named
 from gateway.engine.responses import Responses
+from gateway.errors import UpstreamInvalidResponse
 from gateway.identity import Tenant
 from gateway.observability.gauges import MOST_DISTRICTS, Watched
 from gateway.observability.metrics import MOST_OPERATIONS, Metrics
@@ -25,7 +28,7 @@ from gateway.settings import Settings
 from gateway.web.facts import RequestFacts
 from gateway.web.middleware import RequestDone
 from tests.conftest import TOKEN, Upstream
-from tests.resilience.faulty import ANY, Faulty, status
+from tests.resilience.faulty import ANY, Fault, Faulty, edited, html, status, truncated
 from tests.resilience.fixtures import faulty, faulty_server
 from tests.web.conftest import inside
 
@@ -134,6 +137,50 @@ class TestUpstream:
         assert value(found, "gateway_upstream_left_alone") == 1
         assert value(failed, "gateway_upstream_call_seconds_count", status="503") >= 2
         assert value(failed, "gateway_upstream_failures_total") == 0
+
+    @pytest.mark.parametrize(
+        ("fault", "label"),
+        [
+            (html(200), "not_clever"),
+            (truncated, "not_clever"),
+            (status(302, location="https://login.example.org/MARKED"), "not_clever"),
+            (
+                edited(lambda body: body["links"].append({"rel": "next", "uri": "https://MARKED.example.org"})),
+                "mismatch",
+            ),
+        ],
+        ids=["a page", "half of it", "a redirect", "a link that leads away"],
+    )
+    async def test_an_answer_that_is_of_no_use_is_told_apart_from_a_good_one(
+        self, faulty: Faulty, fault: Fault, label: str
+    ) -> None:
+        faulty.always(ANY, fault)
+        settings = Settings(
+            clever_url=faulty.origin, log_level="error", upstream_tries=2, status_password="of operators"
+        )
+        async with inside(create_app(settings)) as http:
+            answer = await ask(http, "{ district { name } }")
+            text = (await http.get("/metrics")).text
+            page = (await http.get("/status", auth=("ops", "of operators"))).text
+        found = samples(text)
+
+        assert answer["errors"][0]["extensions"]["code"] == "UPSTREAM_INVALID_RESPONSE"
+        assert value(found, "gateway_upstream_failures_total", failure=label) == 2
+        assert value(found, "gateway_upstream_failures_total") == 2
+        said = {"not_clever": "an answer that is not Clever&#x27;s", "mismatch": "an answer to something else"}
+        assert f"<code>/districts</code></th><td>{said[label]}</td><td class=number>2</td>" in page
+        assert "MARKED" not in text + page
+
+    async def test_so_is_one_whose_records_are_another_district_s(self, upstream: Upstream) -> None:
+        heard: list[Misread] = []
+        async with CleverClient(upstream.origin, "v3.1", on_misread=heard.append) as client:
+            call = first_page(DISTRICT_SCHOOLS, None, EVERYTHING, 10)
+            await client.page(Tenant(TOKEN, "a district"), call, Allowance(10, 10))
+            # As if a cache on the way gave one district's answers to another.
+            with pytest.raises(UpstreamInvalidResponse):
+                await client.page(Tenant("TEST_TOKEN_2", "a district"), call, Allowance(10, 10))
+
+        assert [(one.template, one.fault) for one in heard] == [("/schools", "mismatch")] * 2
 
 
 class TestStates:

@@ -1,7 +1,7 @@
 """What happened lately: counted by the second, and bounded whatever happens."""
 
 from gateway.cache.redis.events import RedisDone
-from gateway.clever.client import CallSent
+from gateway.clever.events import CallSent
 from gateway.engine.operations import Named
 from gateway.observability.recent import Minute, Recent
 from gateway.web.facts import RequestFacts

@@ -19,7 +19,8 @@ __all__ = ["faulty", "faulty_server"]
 # What each kind of gateway is allowed, beside the defaults.
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {"upstream_timeout": 0.6, "upstream_tries": 3, "deadline": 5.0, "upstream_max_bytes": 200_000},
-    "hurried": {"deadline": 0.3},
+    "hurried": {"deadline": 0.5},
+    "unhurried": {"deadline": 1.5},
     "frugal": {"max_calls": 3},
     "rationed": {"calls_per_minute": 2, "deadline": 5.0},
 }

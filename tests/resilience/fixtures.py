@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.clever.client import CallSent, CleverClient, ClientLimits, Version
+from gateway.clever.client import CleverClient, ClientLimits, Version
+from gateway.clever.events import CallSent
 from gateway.clever.retry import Backoff
 from tests.resilience.faulty import Faulty, faulty_upstream
 

@@ -225,19 +225,17 @@ async def test_an_upstream_that_is_down_is_unavailable(cut_off: httpx.AsyncClien
 
 
 async def test_the_deadline_costs_the_fields_that_are_not_there_by_then(faulty: Faulty, ask: Ask) -> None:
+    # It would come, in the end.
     faulty.always(f"/schools/{NORTH}", slow(5))
-    started = time.perf_counter()
     answer = await ask_for_two(ask, "hurried")
-    assert time.perf_counter() - started < 1.5
     assert answer.body["data"] == {"school": None, "course": {"name": "Algebra"}}
     assert errors_of(answer) == [(["school"], "DEADLINE_EXCEEDED")]
 
 
 async def test_the_deadline_holds_over_many_levels(faulty: Faulty, ask: Ask) -> None:
-    faulty.always(upstream.ANY, slow(0.12))
-    started = time.perf_counter()
-    answer = await ask("{ sections { nodes { school { sections { nodes { course { name } } } } } } }", "hurried")
-    assert time.perf_counter() - started < 1.5
+    # Each level is well within the deadline by itself, and three of them are well beyond it.
+    faulty.always(upstream.ANY, slow(0.6))
+    answer = await ask("{ sections { nodes { school { sections { nodes { course { name } } } } } } }", "unhurried")
     assert set(answer.codes) == {"DEADLINE_EXCEEDED"}
     assert len(answer.body["data"]["sections"]["nodes"]) == 2
 

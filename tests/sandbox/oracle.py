@@ -16,6 +16,8 @@ class Oracle:
 
     def __init__(self, records: Mapping[str, Mapping[str, Record]]) -> None:
         self.records = records
+        # Contacts by their students, and the users that they were found among.
+        self._tied: tuple[object, dict[str, set[str]]] | None = None
         self.schools, self.sections = records["schools"], records["sections"]
         self.users, self.courses, self.terms = records["users"], records["courses"], records["terms"]
 
@@ -61,11 +63,15 @@ class Oracle:
         return sorted((found | {tie["student"] for tie in ties}) & self.users.keys())
 
     def my_contacts(self, user: str) -> list[str]:
-        def related(other: Record) -> bool:
-            ties = other["roles"].get("contact", {}).get("student_relationships", [])
-            return any(tie["student"] == user for tie in ties)
-
-        return self.where("users", related)
+        users = self.records["users"]
+        if self._tied is None or self._tied[0] is not users:
+            # Asked of every user: each contact is looked at once.
+            tied: dict[str, set[str]] = {}
+            for key, other in users.items():
+                for tie in other["roles"].get("contact", {}).get("student_relationships", []):
+                    tied.setdefault(tie["student"], set()).add(key)
+            self._tied = (users, tied)
+        return sorted(self._tied[1].get(user, ()))
 
     def sections_by(self, key: str, value: str) -> list[str]:
         return self.where("sections", lambda section: section.get(key) == value)

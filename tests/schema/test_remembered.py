@@ -13,7 +13,8 @@ from gateway.access.source import Source
 from gateway.cache.rows import DecodedRows, packed
 from gateway.cache.shelf import Shelf
 from gateway.clever.allowance import Allowance
-from gateway.clever.client import CallSent, CleverClient
+from gateway.clever.client import CleverClient
+from gateway.clever.events import CallSent
 from gateway.engine.executor import Engine, Request
 from gateway.identity import Tenant
 from gateway.loaders import Loaders

@@ -88,6 +88,22 @@ async def test_a_new_gateway_starts_warm(clean: Upstream, server: RedisServer) -
         assert clean.calls() == {}
 
 
+async def test_a_new_gateway_starts_warm_over_a_redis_that_was_emptied(
+    clean: Upstream, own_server: RedisServer
+) -> None:
+    async with gateways(clean.origin, own_server, 2) as [first, second]:
+        answers = [await data(first, query) for query in QUERIES]
+        assert await data(second, QUERIES[0]) == answers[0]
+        await settled(own_server)
+        before = kept(own_server)
+        own_server.restart()
+        await until(lambda: kept(own_server) == before)
+        clean.reset()
+        async with gateways(clean.origin, own_server, 1) as [third]:
+            assert [await data(third, query) for query in QUERIES] == answers
+            assert clean.calls() == {}
+
+
 async def test_gateways_started_together_read_everything_once(clean: Upstream, server: RedisServer) -> None:
     async with gateways(clean.origin, server, 1) as [alone]:
         answers = [await data(alone, query) for query in QUERIES]

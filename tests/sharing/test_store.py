@@ -11,6 +11,7 @@ import pytest
 
 from gateway.access.sharing import Store
 from gateway.cache.embedded import EmbeddedStore
+from gateway.cache.freshness import Lifetimes
 from gateway.cache.shelf import Entry, Key, Shelf
 from gateway.identity import Tenant
 from tests.redis_server import RedisServer
@@ -65,7 +66,7 @@ async def embedded() -> AsyncIterator[Pair]:
 @asynccontextmanager
 async def over_redis(server: RedisServer, **options: Any) -> AsyncIterator[Pair]:
     async with processes(server, 2, **options) as shared:
-        a, b = (one.store(Shelf(10_000_000), 86_400) for one in shared)
+        a, b = (one.store(Shelf(10_000_000), Lifetimes()) for one in shared)
         pair = Pair(a, b, Heard())
         assert b.shelf
 

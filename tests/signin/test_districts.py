@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from gateway.app import create_app
+from gateway.clever.token_sources import ListedTokens
 from gateway.sandbox import create_app as create_sandbox
 from tests.conftest import Upstream
 from tests.servers import running, running_at
@@ -14,8 +15,10 @@ from .conftest import Browser, people_settings
 
 
 @pytest.fixture
-async def alone() -> AsyncIterator[Browser]:
+async def alone(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Browser]:
     """A browser, a gateway that remembers nothing, and a sandbox whose districts may change."""
+    # How long a listing is not read again has tests of its own.
+    monkeypatch.setattr(ListedTokens, "pause_s", 0.1)
     app = create_sandbox("tiny", rate_limit=None)
     with running(app) as clever:
         upstream = Upstream(clever, app)

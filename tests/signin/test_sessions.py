@@ -13,7 +13,8 @@ from starlette.responses import Response
 from gateway.errors import Unauthenticated
 from gateway.identity import Tenant, Viewer
 from gateway.web.headers import RequestHeaders
-from gateway.web.sessions import Seal, Session, SessionAuthenticator, Sessions, Spent, cookie_of
+from gateway.web.sessions import Seal, Session, SessionAuthenticator, Sessions, cookie_of
+from gateway.web.spent import Spent
 
 
 def sent(headers: dict[str, str]) -> RequestHeaders:
@@ -113,15 +114,15 @@ class TestSeals:
 
 
 class TestSpent:
-    def test_a_name_passes_once_until_its_time(self) -> None:
+    async def test_a_name_passes_once_until_its_time(self) -> None:
         clock = Clock()
         spent = Spent(clock=clock)
 
-        assert spent.add("a", clock.now + 10)
-        assert not spent.add("a", clock.now + 10)
+        assert await spent.take("a", clock.now + 10)
+        assert not await spent.take("a", clock.now + 10)
         assert "a" in spent
         clock.now += 11
-        assert spent.add("b", clock.now + 10)
+        assert await spent.take("b", clock.now + 10)
         assert "a" not in spent
         assert len(spent) == 1
 

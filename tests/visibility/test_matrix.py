@@ -1,6 +1,7 @@
 """Every role, every type, own and foreign records, every road: what is seen is what README's table says, and no more."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ def edges_of(collection: str) -> list[Any]:
     return [edge for edge in EDGES if edge.collection == collection]
 
 
+@cache
 def expected(edge: Any, seen: Visible, key: str) -> list[str]:
     if edge.covers == "User.contacts" and "contacts" not in seen.granted.get(key, ()):
         return []

@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.app import create_app
+from gateway.clever.token_sources import ListedTokens
 from gateway.settings import Misconfigured, Settings
 from gateway.web.api_keys import ApiKey, hashed, new_key
 from tests.clever.listing import CLIENT, Listing, listing
@@ -170,6 +171,13 @@ def wait_for(true: Any) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let listings be read soon after each other; how long that waits otherwise has tests of its own."""
+    monkeypatch.setattr(ListedTokens, "pause_s", 0.1)
+
+
+@pytest.mark.usefixtures("often")
 class TestTokensThatChange:
     def test_a_rotation_costs_no_request_its_answer_and_nothing_of_what_is_remembered(
         self, upstream: Listing, keys: Path

@@ -10,7 +10,7 @@ Outcome = Literal["ok", "timeout", "error", "full", "hit", "miss", "up", "down"]
 class RedisDone:
     """What subscribers hear of an exchange with Redis, never a name or a value.
 
-    `action` is what it was about: `beat`, `find`, `claim`, `keep`, `drop`, `calls`, `text`, `link`.
+    `action` is what it was about: `beat`, `find`, `claim`, `keep`, `drop`, `calls`, `text`, `spent`, `link`.
     """
 
     action: str

@@ -74,18 +74,30 @@ class Keeping:
         """Put an entry soon. Where that cannot be, its lease ends all the same."""
         if kept.generation is None or not self._link.has_room or len(self._waiting) >= _MOST_WAITING:
             _end([kept])
-        elif len(kept.entry.rows) > _LARGE_ROWS:
+        elif is_large(kept.entry):
             self._start(self._put_large(kept))
         else:
             self._waiting.append(kept)
             if self._draining is None:
                 self._draining = self._start(self._drain())
 
-    def note(self, tenant: Tenant, field: str, value: Callable[[str], bytes]) -> None:
-        """Note something of a tenant; `value` is called with what the tenant's names begin with."""
-        side = self._sides.known(tenant)
+    def accept(self, side: Side) -> None:
+        """Note that a tenant's token has just been accepted."""
+        self._note(side, "a", b"")
+
+    def teach(self, side: Side) -> None:
+        """Note what was learned of a tenant's Clever."""
+        if side.taught is not None:
+            self._note(side, "s", self._sealer.seal(side.name, f"{side.name}:s", side.taught))
+
+    async def settled(self) -> None:
+        """Wait until what was to be put by now is there, or cannot be."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+
+    def _note(self, side: Side, field: str, value: bytes) -> None:
         if side.generation is not None and not side.owed and self._link.has_room:
-            self._start(self._script("keep", scripts.NOTE, [f"{side.name}:t"], [field, value(side.name)]))
+            self._start(self._script("keep", scripts.NOTE, [f"{side.name}:t"], [field, value]))
 
     async def aclose(self) -> None:
         """Put what waits if that takes no time, and stop."""
@@ -197,6 +209,11 @@ class Keeping:
         )
         body = self._sealer.seal(scope, f"{name}:{version}", written.body)
         return _Sealed(name, version, body, chunks, written.bytes)
+
+
+def is_large(entry: Entry) -> bool:
+    """Say whether an entry is put by itself."""
+    return len(entry.rows) > _LARGE_ROWS
 
 
 def _together(one: Kept, other: Kept) -> bool:

@@ -53,7 +53,8 @@ class RedisLink:
     """One process's way to Redis, kept up in the background. Use as an async context manager.
 
     `on_up` hears when Redis can be asked (again), `on_news` every message on the channel, and None after messages
-    may have been missed.
+    may have been missed. `on_lack` hears of a moment on the monotonic clock since which Redis may lack what it was to
+    be told, negative infinity where it has been emptied.
     """
 
     def __init__(
@@ -71,14 +72,18 @@ class RedisLink:
         self.on_redis = on_redis
         self.on_up: list[Callable[[], None]] = []
         self.on_news: list[Callable[[bytes | None], None]] = []
+        self.on_lack: list[Callable[[float], None]] = []
         self.up = False
         # Since when, on the monotonic clock, Redis cannot be asked.
         self.lost_at: float | None = time.monotonic()
         # What was heard last of the processes, however old; None where Redis has never been heard of.
         self.replicas: Replicas | None = None
         self.silent_s = silent_s
-        self._beat_s = silent_s / _BEATS
+        # How often it looks whether Redis is there.
+        self.beat_s = silent_s / _BEATS
         self._before_until = 0.0
+        # When Redis' table of processes was begun, in ms of its own clock.
+        self._born = 0
         self._timeouts = 0
         self._full_until = 0.0
         self._failed = asyncio.Event()
@@ -183,12 +188,16 @@ class RedisLink:
     async def _beat(self) -> None:
         """Say that this process is alive, and hear how many others are. Raises Unreachable."""
         silent_ms = round(self.silent_s * 1000)
+        emptied, lost_at = False, self.lost_at
         while True:
             said = [self.replica, silent_ms, _FORGOTTEN * silent_ms, int(time.monotonic() < self._before_until)]
-            count, known, member = await self.script("beat", scripts.BEAT, [self.names.replicas], said, probing=True)
+            answer = await self.script("beat", scripts.BEAT, [self.names.replicas], said, probing=True)
+            count, known, member, born = answer
             heard, self.replicas = self.replicas, Replicas(count, known / 1000, member / 1000)
-            alone = self.lost_at is not None and time.monotonic() - self.lost_at > self.silent_s / 2
-            if said[-1] or not (alone if heard is None else self.replicas.known_s < heard.known_s):
+            alone = lost_at is not None and time.monotonic() - lost_at > self.silent_s / 2
+            emptied = emptied or (heard is not None and born > self._born)
+            self._born = born
+            if said[-1] or not (alone if heard is None else emptied):
                 break
             # It went by itself until now, or Redis has forgotten what it was told: that must be known at once.
             self._before_until = time.monotonic() + _BEFORE * self.silent_s
@@ -199,16 +208,19 @@ class RedisLink:
             self.on_redis(RedisDone("link", "up"))
             for hear in self.on_up:
                 hear()
+        if emptied or lost_at is not None:
+            for hear_lack in self.on_lack:
+                hear_lack(float("-inf") if emptied or lost_at is None else lost_at)
 
     async def _keep_up(self) -> None:
         while True:
             if self.up:
                 self._failed.clear()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._beat_s):
+                    async with asyncio.timeout(self.beat_s):
                         await self._failed.wait()
             if not self.up:
-                await asyncio.sleep(self._beat_s / 2)
+                await asyncio.sleep(self.beat_s / 2)
             with contextlib.suppress(Unreachable):
                 await self._beat()
 
@@ -220,7 +232,7 @@ class RedisLink:
                     await pubsub.subscribe(self.names.channel)
                     while self.up:
                         # The answer to `subscribe` comes first: from then on nothing is missed.
-                        message = await pubsub.get_message(timeout=self._beat_s)
+                        message = await pubsub.get_message(timeout=self.beat_s)
                         if message is not None:
                             self._hear(message["data"] if message["type"] == "message" else None)
             except (RedisError, OSError, TimeoutError):
@@ -228,7 +240,7 @@ class RedisLink:
             finally:
                 with contextlib.suppress(RedisError, OSError, TimeoutError):
                     await pubsub.aclose()
-            await asyncio.sleep(self._beat_s / 4)
+            await asyncio.sleep(self.beat_s / 4)
 
     def _hear(self, message: bytes | None) -> None:
         for hear in self.on_news:

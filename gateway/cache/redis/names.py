@@ -13,7 +13,7 @@ from gateway.identity import Tenant
 
 # What is written in another form, or of records of another shape, has other names: versions of the gateway can run
 # side by side, and each finds its own.
-_FORM = "1"
+_FORM = "2"
 
 
 def _shape() -> str:
@@ -59,6 +59,14 @@ class Names:
     def texts(self) -> str:
         """Return what names of documents begin with."""
         return f"cgg:{{{_text(_derived(self._digests, 'documents')[:12])}}}"
+
+    def spent(self, purpose: str) -> str:
+        """Return the table of names of a purpose that are spent; the same for all versions of the gateway."""
+        return f"cgg:{{{self._deployment}}}:spent:{purpose}"
+
+    def spent_name(self, purpose: str, name: str) -> str:
+        """Return the digest of such a name."""
+        return _text(hmac.digest(self._origin, f"spent:{purpose}:{name}".encode(), sha256)[:16])
 
     def text(self, name: str) -> str:
         """Return the digest of a document's hash."""

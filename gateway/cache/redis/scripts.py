@@ -31,7 +31,8 @@ class Script:
 # A table of processes: 'r...' is when one was heard last, 'j...' when it joined, 'o...' whether it made calls before
 # that this Redis does not know of, 'born' when the table was begun.
 # KEYS replicas; ARGV own id, ms after which one is silent, ms after which it is forgotten, 1 for such calls or 0.
-# Returns how many there are, for how long the table is known, and for how long this one is in it without a break.
+# Returns how many there are, for how long the table is known, for how long this one is in it without a break, and when
+# the table was begun.
 BEAT = Script(
     _NOW
     + """
@@ -49,7 +50,7 @@ local joined = held['j' .. me]
 if not joined or not held[me] or now - held[me] > silent then joined = now end
 redis.call('HSET', KEYS[1], me, now, 'j' .. me, joined, 'o' .. me, ARGV[4])
 redis.call('PEXPIRE', KEYS[1], gone)
-return {count, now - born, now - joined}
+return {count, now - born, now - joined, tonumber(born)}
 """
 )
 
@@ -159,14 +160,16 @@ return {given, free - given, math.ceil(wait), young and 1 or 0}
 # Of a tenant there are: a table (`g` generation, `a` when Clever accepted the token last, `s` what was learned), an
 # index of its entries by when they end, and entries: tables of when they were read (`t`), the version and number of
 # their chunks (`v`, `n`), bytes (`s`), whether there is nothing (`m`), generation (`g`), and a body (`b`).
-# An entry of another generation than the table's is not there: the token has been refused or narrowed since.
+# An entry of another generation than the table's is not there: the token has been refused or narrowed since. Who knows
+# of a later drop than Redis does, which has been emptied, is believed.
 _GENERATION = """
 local function generation(given)
   local held = redis.call('HGET', KEYS[1], 'g')
-  if not held then
+  if not held or (held < given and string.sub(given, 1, 12) ~= '000000000000') then
     -- In a full Redis it stays without.
     local set = redis.pcall('HSET', KEYS[1], 'g', given)
     if type(set) == 'table' and set.err then return false end
+    redis.call('HDEL', KEYS[1], 'a', 's')
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
     held = given
   end
@@ -263,9 +266,34 @@ return 1
 """
 )
 
+# KEYS table, then for each entry its name and that of a mark; ARGV generation, its life in ms, ms that a mark stays,
+# then for each entry its age.
+# Returns the generation, and where it is the given one for each entry whether whoever asks is to put it: it is not
+# there, or older there, and nobody else is putting it.
+LACK = Script(
+    _NOW
+    + _GENERATION
+    + """
+local held, lacks = generation(ARGV[1]), {}
+if held ~= ARGV[1] then return {held} end
+for i = 2, #KEYS, 2 do
+  local n = i / 2
+  local known = redis.call('HMGET', KEYS[i], 'g', 't')
+  -- Moments that came by here before are the same within some milliseconds.
+  local there = known[1] == held and tonumber(known[2]) >= now - tonumber(ARGV[3 + n]) - 50
+  local marked = not there and redis.pcall('SET', KEYS[i + 1], 1, 'NX', 'PX', ARGV[3])
+  lacks[n] = marked and not marked.err and 1 or 0
+end
+return {held, lacks}
+"""
+)
+
 # KEYS table, index; ARGV new generation, its life in ms, channel, message. Chunks of entries are named after them.
+# Returns the generation: the given one, or a later one that it has already, and then nothing is dropped.
 DROP = Script(
     """
+local held = redis.call('HGET', KEYS[1], 'g')
+if held and held >= ARGV[1] and string.match(held, '^%x+$') then return held end
 redis.call('HDEL', KEYS[1], 'a', 's')
 redis.call('HSET', KEYS[1], 'g', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -276,7 +304,7 @@ for _, name in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
 end
 redis.call('UNLINK', KEYS[2])
 redis.call('PUBLISH', ARGV[3], ARGV[4])
-return 1
+return ARGV[1]
 """
 )
 
@@ -305,6 +333,27 @@ for i = 1, #KEYS do
   redis.call('PUBLISH', ARGV[1], ARGV[2] .. KEYS[i])
 end
 return 1
+"""
+)
+
+# Names that must not pass again, by the unix ms until which that holds.
+# KEYS table; ARGV most names, channel, what news begin with or '' for none, then for each name: digest, unix ms.
+# Returns how many of them are new.
+SPEND = Script(
+    _NOW
+    + """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now)
+local new = 0
+for i = 4, #ARGV, 2 do
+  if redis.call('ZADD', KEYS[1], 'NX', ARGV[i + 1], ARGV[i]) == 1 then
+    new = new + 1
+    if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[2], ARGV[3] .. ARGV[i] .. ' ' .. ARGV[i + 1]) end
+  end
+end
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -tonumber(ARGV[1]) - 1)
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+if last[2] then redis.call('PEXPIREAT', KEYS[1], last[2]) end
+return new
 """
 )
 

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from gateway.cache.freshness import Lifetimes
 from gateway.cache.redis.budget import RedisShares, ShareRules
 from gateway.cache.redis.events import RedisDone
 from gateway.cache.redis.link import RedisLink
 from gateway.cache.redis.names import Names
 from gateway.cache.redis.sealing import Sealer
+from gateway.cache.redis.spent import RedisSpent
 from gateway.cache.redis.store import RedisStore
 from gateway.cache.redis.texts import RedisTexts
 from gateway.cache.shelf import Shelf
@@ -45,13 +47,18 @@ class Sharing:
         self._on_redis = on_redis
         self._link: RedisLink | None = None
         self._shares: list[RedisShares] = []
+        self._spent: list[RedisSpent] = []
 
     async def __aenter__(self) -> Self:
         # Connections belong to the loop that they are made in.
         self._link = RedisLink(
             self._url, self._names, timeout_s=self._timeout_s, on_redis=self._on_redis, silent_s=self._silent_s
         )
+        for spent in self._spent:
+            spent.attach(self._link)
         await self._link.__aenter__()
+        for spent in self._spent:
+            await spent.load()
         return self
 
     async def __aexit__(
@@ -60,6 +67,8 @@ class Sharing:
         link, self._link = self._link, None
         for shares in self._shares:
             await shares.aclose()
+        for spent in self._spent:
+            await spent.aclose()
         if link is not None:
             await link.__aexit__(kind, error, trace)
 
@@ -70,15 +79,21 @@ class Sharing:
             raise RuntimeError("what is shared has not been entered")
         return self._link
 
-    def store(self, shelf: Shelf, spare_s: float) -> RedisStore:
-        """Return the store that keeps on a shelf and shares what is there for `spare_s` seconds."""
-        return RedisStore(shelf, self.link, self._sealer, spare_s=spare_s)
+    def store(self, shelf: Shelf, lifetimes: Lifetimes) -> RedisStore:
+        """Return the store that keeps on a shelf and shares what is there as long as it is of any use."""
+        return RedisStore(shelf, self.link, self._sealer, lifetimes)
 
     def shares(self, limit: int, seconds: float = WINDOW_S) -> RedisShares:
         """Return this process's shares of each token's `limit` calls in any so many seconds."""
         shares = RedisShares(self.link, ShareRules(limit, seconds))
         self._shares.append(shares)
         return shares
+
+    def spent(self, purpose: str) -> RedisSpent:
+        """Return the names of a purpose that must not pass again; to be asked for before this is entered."""
+        spent = RedisSpent(self._names, purpose)
+        self._spent.append(spent)
+        return spent
 
     def texts(self, most_bytes: int) -> RedisTexts:
         """Return the documents that clients registered, of `most_bytes` in all."""

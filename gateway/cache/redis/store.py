@@ -6,7 +6,6 @@ Redis is no failure: there is then nothing found, and every claim is granted.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -15,13 +14,15 @@ from typing import Any
 
 import msgspec
 
+from gateway.cache.freshness import Lifetimes
 from gateway.cache.redis import scripts, values
 from gateway.cache.redis.events import RedisDone
 from gateway.cache.redis.keeping import Keeping, Kept
 from gateway.cache.redis.leases import Lease, Leases
 from gateway.cache.redis.link import RedisLink, Unreachable
+from gateway.cache.redis.restoring import Restoring
 from gateway.cache.redis.sealing import SealBrokenError, Sealer
-from gateway.cache.redis.tenants import Side, Sides
+from gateway.cache.redis.tenants import Side, Sides, first_generation
 from gateway.cache.shelf import Entry, Key, Shelf
 from gateway.identity import Tenant
 
@@ -39,7 +40,7 @@ _SLOW = 8.0
 
 @dataclass(frozen=True, slots=True)
 class RedisClaim:
-    """A claim: the generation of the tenant's data when it was made, and the lease, where there is one."""
+    """A claim: the generation of the tenant's data when it was made, if that was known, and the lease, if any."""
 
     generation: bytes | None
     lease: Lease | None = None
@@ -57,7 +58,7 @@ class _Found:
 
 
 class RedisStore:
-    """Remembers on a shelf, and shares what is there through Redis. `spare_s` is how long an entry is of any use."""
+    """Remembers on a shelf, and shares what is there through Redis, as long as it is of any use."""
 
     shared = True
 
@@ -66,8 +67,8 @@ class RedisStore:
         shelf: Shelf,
         link: RedisLink,
         sealer: Sealer,
+        lifetimes: Lifetimes,
         *,
-        spare_s: float = 86_400.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.shelf: Shelf | None = shelf
@@ -75,9 +76,10 @@ class RedisStore:
         self._link = link
         self._sealer = sealer
         self._clock = clock
-        self._sides = Sides(link, spare_s, self._drop_shelf)
+        self._sides = Sides(link, lifetimes.spare_s, self._drop_shelf)
         self._leases = Leases(link)
-        self._keeping = Keeping(link, sealer, self._sides, spare_s, clock)
+        self._keeping = Keeping(link, sealer, self._sides, lifetimes.spare_s, clock)
+        self._restoring = Restoring(shelf, link, self._sides, self._keeping, lifetimes, clock)
         self._loading: dict[tuple[Tenant, Key], asyncio.Task[Entry | None]] = {}
         self._on_dropped: Callable[[Tenant], None] = shelf.drop_tenant
         self._on_accepted: Callable[[Tenant, float], None] = lambda _tenant, _at: None
@@ -126,13 +128,13 @@ class RedisStore:
                         return RedisClaim(side.generation, lease if lease.held else None)
                     await self._leases.wait(ended)
         except Unreachable:
-            return RedisClaim(None)
+            return RedisClaim(self._sides.known(tenant).generation)
 
     async def _ask(
         self, side: Side, key: Key, lease: Lease, within_s: float, missing_s: float
     ) -> tuple[Entry | None, bool]:
         """Ask for an entry, or else its lease; return the entry, or whether it may be read. Raises Unreachable."""
-        said = [side.generation or secrets.token_hex(8), self._sides.life_ms, lease.owner, self._leases.life_ms]
+        said = [side.generation or first_generation(), self._sides.life_ms, lease.owner, self._leases.life_ms]
         limits = [_ms(within_s), _ms(missing_s)]
         keys = [f"{side.name}:t", self._link.names.entry(side.name, key), lease.name]
         generation, there, taken, accepted = await self._link.script("claim", scripts.CLAIM, keys, [*said, *limits])
@@ -147,9 +149,9 @@ class RedisStore:
 
     def put(self, tenant: Tenant, entry: Entry, claim: Any = None) -> None:
         """Remember an entry here at once and in Redis soon; the claim ends when it is there."""
+        generation = self._sides.known(tenant).generation if claim is None else claim.generation
+        entry.generation = generation
         self._shelf.put(tenant, entry)
-        side = self._sides.known(tenant)
-        generation = side.generation if claim is None else claim.generation
         self._keeping.add(Kept(tenant, entry, generation, None if claim is None else claim.lease))
 
     def release(self, claim: Any) -> None:
@@ -159,10 +161,11 @@ class RedisStore:
 
     def replace(self, tenant: Tenant, entry: Entry, parts: Sequence[Entry]) -> None:
         """Remember an entry in place of its parts."""
+        generation, retired = self._sides.known(tenant).generation, tuple(part.key for part in parts)
+        entry.generation = generation if all(part.generation == generation for part in parts) else None
         for part in parts:
             self._shelf.drop(tenant, part.key)
         self._shelf.put(tenant, entry)
-        generation, retired = self._sides.known(tenant).generation, tuple(part.key for part in parts)
         self._keeping.add(Kept(tenant, entry, generation, parts=retired))
 
     def drop_tenant(self, tenant: Tenant) -> None:
@@ -172,16 +175,19 @@ class RedisStore:
 
     def accept(self, tenant: Tenant) -> None:
         """Tell others that a token has just been accepted."""
-        self._keeping.note(tenant, "a", lambda _name: b"")
+        self._keeping.accept(self._sides.known(tenant))
 
     def teach(self, tenant: Tenant, learned: bytes) -> None:
         """Tell others what was learned of a tenant's Clever."""
-        self._keeping.note(tenant, "s", lambda name: self._sealer.seal(name, f"{name}:s", learned))
+        side = self._sides.known(tenant)
+        side.taught = learned
+        self._keeping.teach(side)
 
     async def aclose(self) -> None:
         """Stop what goes on beside requests; what waits to be put is put, if that takes no time."""
         for task in list(self._loading.values()):
             task.cancel()
+        await self._restoring.aclose()
         await self._keeping.aclose()
         await self._leases.aclose()
         await self._sides.aclose()
@@ -191,7 +197,7 @@ class RedisStore:
         """Look for entries. Raises Unreachable."""
         side = await self._sides.of(tenant)
         names = [self._link.names.entry(side.name, key) for key in keys]
-        said = [side.generation or secrets.token_hex(8), self._sides.life_ms, _BODIES_BYTES]
+        said = [side.generation or first_generation(), self._sides.life_ms, _BODIES_BYTES]
         answer = await self._link.script("find", scripts.FIND, [f"{side.name}:t", *names], said)
         generation, accepted, learned, there = answer
         self._adopt(side, generation)
@@ -199,7 +205,8 @@ class RedisStore:
         if learned is not None and not side.learned:
             side.learned = True
             with suppress(SealBrokenError):
-                self._on_learned(tenant, self._sealer.open(side.name, f"{side.name}:s", learned))
+                side.taught = self._sealer.open(side.name, f"{side.name}:s", learned)
+                self._on_learned(tenant, side.taught)
         found = {key: self._found(one) for key, one in zip(keys, there, strict=False) if one}
         self._count("miss", len(keys) - len(found))
         return found
@@ -248,6 +255,7 @@ class RedisStore:
             # Dropped elsewhere while it was on its way.
             return None
         self._link.on_redis(RedisDone("find", "hit", time.perf_counter() - started, found.size))
+        entry.generation = generation
         if self._newer(tenant, key, found):
             self._shelf.put(tenant, entry)
         return entry
