@@ -50,11 +50,12 @@ from gateway.observability.status import StatusBoard
 from gateway.observability.tracing import open_tracing
 from gateway.schema.build import build_schema
 from gateway.settings import Misconfigured, Settings, listed
+from gateway.web.admission import Admission, EndpointLimits
 from gateway.web.around import Around
 from gateway.web.auth import Authenticator
 from gateway.web.csrf import PREFLIGHT_HEADERS
 from gateway.web.edge import Edge
-from gateway.web.endpoint import Admission, EndpointLimits, GraphQLEndpoint, name_request
+from gateway.web.endpoint import GraphQLEndpoint, name_request
 from gateway.web.facts import facts_of
 from gateway.web.front import elsewhere, front_door
 from gateway.web.heads import EXPLAIN

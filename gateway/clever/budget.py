@@ -205,12 +205,18 @@ class _Window:
 
     def left(self, now: float) -> int:
         """Return how many calls are left, those under way taken off."""
-        self._forget(now)
+        # Asked for every answer: comparisons take a fraction of what `min` and `max` do.
         if now < self._closed_until:
             return 0
-        told = self._told_left if now < self._told_until else self._rules.limit
-        left = min(self._rules.limit - len(self.past), told) - self.under_way
-        return max(0, left if self.share is None else min(left, self.share.left(now)))
+        if self.past:
+            self._forget(now)
+        left = self._rules.limit - len(self.past)
+        if now < self._told_until and self._told_left < left:
+            left = self._told_left
+        left -= self.under_way
+        if self.share is not None:
+            left = min(left, self.share.left(now))
+        return left if left > 0 else 0
 
     def told(self, now: float) -> tuple[float, int] | None:
         return (self._told, self._told_left) if now < self._told_until else None

@@ -25,7 +25,8 @@ _LARGEST_SHARE = 1 / 8
 _PLACE_BYTES = 500
 _UNNAMED = Named()
 
-Key = tuple[Tenant, Hashable]
+# The tenant, by its own key, and the name of a request.
+Key = tuple[bytes, Hashable]
 
 
 @dataclass(slots=True, eq=False)
@@ -87,7 +88,7 @@ class Responses:
 
     def find(self, tenant: Tenant, name: Hashable, now: float) -> Kept | None:
         """Return the answer to a request if everything it was made from still stands."""
-        kept = self._found.get((tenant, name))
+        kept = self._found.get((tenant.key, name))
         if kept is None:
             return None
         if not kept.evidence.stands(now):
@@ -117,7 +118,7 @@ class Responses:
         if not isinstance(answer.data, Written):
             answer.data = Written([msgspec.json.encode(answer.data)])
         data: Written = answer.data
-        keys = tuple((tenant, name) for name in names)
+        keys = tuple([(tenant.key, name) for name in names])
         size = sum(map(len, data.chunks)) + sum(map(_size, keys)) + _PLACE_BYTES
         opened = _opened(data)
         kept = Kept(tenant, opened, evidence, _tag(data), keys, size, told, account, named)

@@ -5,6 +5,7 @@ That one has a lock, for threads that we do not have; for what is observed in ev
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -19,26 +20,21 @@ class Durations(Collector):
     def __init__(self, name: str, about: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
         self._name, self._about, self._labels = name, about, labels
         self._bounds = bounds
-        self._counts: dict[Labels, list[int]] = {}
-        self._sums: dict[Labels, float] = {}
+        # Of each bucket and of all beyond the last the count, and then the sum of seconds.
+        self._held: dict[Labels, list[float]] = {}
 
     def observe(self, values: Labels, seconds: float) -> None:
         """Count one that took so long."""
-        counts = self._counts.get(values)
-        if counts is None:
-            counts = self._counts[values] = [0] * (len(self._bounds) + 1)
-            self._sums[values] = 0.0
-        counts[bisect_left(self._bounds, seconds)] += 1
-        self._sums[values] += seconds
+        held = self._held.get(values)
+        if held is None:
+            held = self._held[values] = [0] * (len(self._bounds) + 2)
+        held[bisect_left(self._bounds, seconds)] += 1
+        held[-1] += seconds
 
     def collect(self) -> Iterable[Metric]:
         """Return the histogram as it is now."""
         found = HistogramMetricFamily(self._name, self._about, labels=self._labels)
         names = [*map(floatToGoString, self._bounds), "+Inf"]
-        for values, counts in self._counts.items():
-            buckets, below = [], 0
-            for name, count in zip(names, counts, strict=True):
-                below += count
-                buckets.append((name, below))
-            found.add_metric([*map(str, values)], buckets, self._sums[values])
+        for values, held in self._held.items():
+            found.add_metric([*map(str, values)], list(zip(names, accumulate(held[:-1]), strict=True)), held[-1])
         yield found

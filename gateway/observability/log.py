@@ -110,8 +110,7 @@ def log_request(done: RequestDone) -> None:
     """Write the access log's line for one request."""
     if not _logger.isEnabledFor(logging.INFO):
         return
-    handler = _logger.handlers[0] if _logger.handlers else None
-    if isinstance(handler, Lines) and handler.as_json:
+    if _logger.handlers and isinstance(handler := _logger.handlers[0], Lines) and handler.as_json:
         handler.add(done)
         return
     _log.info(

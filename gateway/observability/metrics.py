@@ -105,20 +105,18 @@ class Metrics:
     def _count_requests(self) -> None:
         done, self._done = self._done, []
         kept = 0
+        requests, operations = self._requests, self._operations
         for one in done:
-            self._count_request(one)
-            kept += one.facts.kept
+            seconds, facts = one.seconds, one.facts
+            requests.observe((one.route, one.method, one.status), seconds)
+            if facts.operation is not None:
+                name = self._label(facts.operation.name)
+                operations.observe((name, "kept" if facts.kept else "made"), seconds)
+            kept += facts.kept
+            for code in one.error_codes:
+                self._errors(code).inc()
         if kept:
             self._ways("kept").inc(kept)
-
-    def _count_request(self, done: RequestDone) -> None:
-        seconds, facts = done.seconds, done.facts
-        self._requests.observe((done.route, done.method, done.status), seconds)
-        for code in done.error_codes:
-            self._errors(code).inc()
-        if facts.operation is not None:
-            name = self._label(facts.operation.name)
-            self._operations.observe((name, "kept" if facts.kept else "made"), seconds)
 
     def on_call(self, sent: CallSent) -> None:
         """Count a call to Clever."""

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.web.endpoint import GraphQLEndpoint
 from gateway.web.facts import RequestFacts, current_request_id
 from gateway.web.middleware import RAW_REQUEST_ID, RequestDone, log_method, request_id
-from gateway.web.replies import send_reply
+from gateway.web.replies import Reply, send_reply
 
 PATH = "/graphql"
 
@@ -52,10 +52,12 @@ class Edge:
         raw_id = request_id(asked_id)
         name = raw_id.decode()
         facts = RequestFacts(name)
-        current_request_id.set(name)
         status = 0
         try:
-            given = await self._endpoint.answer(scope, head, receive, facts)
+            given = self._endpoint.begin(scope, head, receive, facts)
+            if not isinstance(given, Reply):
+                current_request_id.set(name)
+                given = await self._endpoint.answer(scope, head, receive, facts, given)
             if given is not None:
                 status = given.status
                 given.headers.append((RAW_REQUEST_ID, raw_id))

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from msgspec import UNSET
 from starlette.types import Message, Receive, Scope, Send
@@ -22,6 +22,7 @@ from gateway.identity import EXPLAIN as SEES_PLANS
 from gateway.identity import REFRESH, Caller, Tenant
 from gateway.loaders.handed import Handed
 from gateway.schema.context import Context
+from gateway.web.admission import Admission, EndpointLimits
 from gateway.web.auth import Authenticator, PassThrough
 from gateway.web.begun import Begun
 from gateway.web.csrf import check_cross_site
@@ -38,40 +39,13 @@ from gateway.web.parsing import (
     request_from_query_string,
     whole_body,
 )
-from gateway.web.rates import Rates
 from gateway.web.reach import Reach, reach_of
 from gateway.web.replies import Pair, Reply, reply, reply_of, send_reply, tagged
-from gateway.web.turns import Turns
 
 # Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
 # that within this time is cut off whole.
 _GRACE_S = 5.0
 _ALLOW = b"allow", b"GET, POST"
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointLimits:
-    """What one request may take: seconds, calls to Clever, rows, bytes of its body; what needs no token; whether it
-    may ask what was done upstream; and whether students see their classmates' names. `audited`: an account is kept of
-    what it was given.
-    """
-
-    deadline_s: float
-    calls: int
-    rows: int
-    body_bytes: int
-    public_introspection: bool
-    explain: bool = False
-    classmates: bool = False
-    audited: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Whose turn it is: how many requests are worked out at a time, and how often one may ask where that is limited."""
-
-    turns: Turns = field(default_factory=lambda: Turns(1_000, 0, 1))
-    rates: Rates | None = None
 
 
 class GraphQLEndpoint:
@@ -104,12 +78,39 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         head, _ = self.heads.of(scope["headers"])
-        given = await self.answer(scope, head, receive, facts_of(scope))
+        facts = facts_of(scope)
+        begun = self.begin(scope, head, receive, facts)
+        given = begun if isinstance(begun, Reply) else await self.answer(scope, head, receive, facts, begun)
         if given is not None:
             await send_reply(send, given)
 
-    async def answer(self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts) -> Reply | None:
-        """Return the reply to one HTTP request, whose headers say what `head` does; None where the caller went away."""
+    def begin(self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts) -> Reply | Begun[Message] | None:
+        """Return the very answer that is kept of a request, if there is nothing to find out or to wait for first.
+
+        Most requests end here, and do no more than it takes. Else returns what `answer` goes on with.
+        """
+        if not head.is_plain or scope["method"] != "POST" or self._rates is not None:
+            return None
+        first = Begun(receive())
+        if not first.done:
+            return first
+        try:
+            sent = whole_body(first.result, self._limits.body_bytes)
+        except RequestRefused:
+            return first
+        given = None if sent is None else self._at_once(head.caller, "POST", head, sent, facts)
+        if given is None:
+            return first
+        facts.caller = head.caller
+        return given
+
+    async def answer(
+        self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts, first: Begun[Message] | None = None
+    ) -> Reply | None:
+        """Return the reply to one HTTP request, whose headers say what `head` does; None where the caller went away.
+
+        `first`: the first part of its body, where that is being received.
+        """
         media_type = head.media_type
         more: Sequence[Pair] = ()
         try:
@@ -120,9 +121,9 @@ class GraphQLEndpoint:
             facts.caller = caller
             if self._rates is not None:
                 self._rates.take(_who(caller, scope))
-            sent = self._at_hand(scope, receive, head)
-            if not isinstance(sent, bytes):
-                sent = await self._whole(sent, scope, receive)
+            if first is None:
+                first = self._received(scope, head, receive)
+            sent = await self._whole(first, scope, receive) if first else scope["query_string"]
             given = self._at_once(caller, scope["method"], head, sent, facts)
             if given is None:
                 asking = self._asking(caller, scope["method"], head, media_type, facts)
@@ -148,22 +149,25 @@ class GraphQLEndpoint:
         facts.error_codes = body.codes
         return reply_of(status, media_type or JSON, body, more)
 
-    def _at_hand(self, scope: Scope, receive: Receive, head: Head) -> bytes | Begun[Message]:
-        """Return the query string of a GET, the body of a POST; the first part to come where it is not there yet."""
+    def _received(self, scope: Scope, head: Head, receive: Receive) -> Begun[Message] | None:
+        """Begin to receive the body of a POST; return None for a GET, which has none."""
+        if scope["method"] == "GET":
+            check_cross_site(RequestHeaders(scope["headers"]))
+            return None
         if scope["method"] != "POST":
-            return self._query_string(scope)
+            raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
         # JSON is no type that a page may send without being asked about first: a POST needs no other check.
         if not head.json:
             check_json(RequestHeaders(scope["headers"]))
         if head.expects:
             # Who asks first whether to send the body is told no by an answer.
             self._check_length(scope)
-        first = Begun(receive())
-        whole = whole_body(first.result, self._limits.body_bytes) if first.done else None
-        return first if whole is None else whole
+        return Begun(receive())
 
     async def _whole(self, first: Begun[Message], scope: Scope, receive: Receive) -> bytes:
-        """Receive the rest of a body."""
+        """Return a body, received to its end."""
+        if first.done and (whole := whole_body(first.result, self._limits.body_bytes)) is not None:
+            return whole
         self._check_length(scope)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
@@ -171,13 +175,6 @@ class GraphQLEndpoint:
         except TimeoutError:
             problem = f"The request body did not arrive within {self._limits.deadline_s:g} s."
             raise RequestRefused(DeadlineExceeded.code, problem, status=408) from None
-
-    def _query_string(self, scope: Scope) -> bytes:
-        if scope["method"] != "GET":
-            raise RequestRefused("BAD_USER_INPUT", "Use POST, or GET with the query in the URL.", status=405)
-        check_cross_site(RequestHeaders(scope["headers"]))
-        query_string: bytes = scope["query_string"]
-        return query_string
 
     def _check_length(self, scope: Scope) -> None:
         check_length(RequestHeaders(scope["headers"]).table.get(b"content-length"), self._limits.body_bytes)

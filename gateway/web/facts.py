@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 
+import msgspec
 from starlette.types import Scope
 
 from gateway.engine.accounts import Account
@@ -16,8 +16,7 @@ _KEY = "gateway.facts"
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
 
 
-@dataclass(slots=True)
-class RequestFacts:
+class RequestFacts(msgspec.Struct):
     """The request's id, what it cost and which error codes it got; filled in along the way.
 
     `operation`: what was asked, as soon as that is known; `kept`: an earlier answer was given again.

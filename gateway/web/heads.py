@@ -39,10 +39,21 @@ class Head:
 
     `media_type`: the one to answer in, None where neither is taken; `json`: the body is said to be what is asked for;
     `host`: the name in `Host`; `known_tags`: of `If-None-Match`; `caller`: who asks, where that is told by the headers
-    alone, else None.
+    alone, else None. `is_plain`: there is a caller who asks for nothing out of the ordinary.
     """
 
-    __slots__ = ("caller", "expects", "explains", "from_page", "host", "json", "known_tags", "media_type", "newer")
+    __slots__ = (
+        "caller",
+        "expects",
+        "explains",
+        "from_page",
+        "host",
+        "is_plain",
+        "json",
+        "known_tags",
+        "media_type",
+        "newer",
+    )
 
     def __init__(self, headers: RequestHeaders, authenticator: Authenticator) -> None:
         table = headers.table
@@ -55,6 +66,8 @@ class Head:
         self.explains = headers.get(EXPLAIN, "").strip().lower() == "plan"
         self.newer = b"no-cache" in table.get(b"cache-control", b"").lower()
         self.caller = _lasting_caller(headers, authenticator)
+        asks_more = self.expects or self.explains or self.newer
+        self.is_plain = bool(self.caller and self.media_type and self.json and not asks_more)
 
 
 class Heads:

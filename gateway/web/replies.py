@@ -1,8 +1,8 @@
 """Replies: an answer as it is sent, its headers as bytes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from starlette.types import Send
 
 from gateway.engine.answers import Answer
@@ -20,8 +20,7 @@ _ASK_FIRST: tuple[Pair, ...] = ((b"cache-control", b"private, no-cache"), (b"var
 _MOST = {media_type: (pair, *_UNKEPT, *SECURITY_HEADERS) for media_type, pair in _CONTENT_TYPES.items()}
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct):
     """Status, headers and body of an answer, and the codes of its errors."""
 
     status: int

@@ -37,8 +37,9 @@ from gateway.schema.context import Context
 from gateway.schema.fields import read_attribute
 from gateway.schema.query import Query
 from gateway.schema.scalars import SCALARS
+from gateway.web.admission import EndpointLimits
 from gateway.web.edge import Edge
-from gateway.web.endpoint import EndpointLimits, GraphQLEndpoint
+from gateway.web.endpoint import GraphQLEndpoint
 from gateway.web.replies import Reply, reply_of
 from tests.bench.load import by_asyncio, by_wrk, cpu_s, process
 

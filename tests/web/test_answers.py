@@ -27,7 +27,8 @@ from gateway.errors import INTERNAL_MESSAGE
 from gateway.observability.log import log_internal, log_request
 from gateway.settings import Settings
 from gateway.web import graphiql_page
-from gateway.web.endpoint import EndpointLimits, GraphQLEndpoint
+from gateway.web.admission import EndpointLimits
+from gateway.web.endpoint import GraphQLEndpoint
 from gateway.web.middleware import AccessLog, RequestIds
 from tests.conftest import TOKEN, Gateway, Upstream
 from tests.observability.lines import Log, logged
