@@ -25,7 +25,8 @@ async def put_lists(
         rows = lists[0]
         made, below = await run.place(region, rows, [counts[0]] * len(rows) if step.charges else (), step.item_required)
         step.put(outs, [made])
-        await run.go(below)
+        if below:
+            await run.go(below)
         return
     field = step.field
     if not set(map(type, lists)) <= {tuple, list}:

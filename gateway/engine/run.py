@@ -259,8 +259,10 @@ class Run:
             projection = region.of(type(values[0]))
             if projection is not None:
                 waiting = [(step, Wait()) for step in projection.steps]
-                outs = await self._project(projection, values, counts, [wait for _, wait in waiting])
-                return outs, waiting
+                waits = [wait for _, wait in waiting]
+                if self._fits(len(values)):
+                    return self._project_slice(projection, values, counts, waits), waiting
+                return await self._project(projection, values, counts, waits), waiting
         return await self._place_each(region, values, counts, required)
 
     async def _place_each(
@@ -290,8 +292,7 @@ class Run:
     async def _project(
         self, projection: Projection, records: Sequence[Any], counts: Sequence[int], waits: Sequence[Wait]
     ) -> list[Any]:
-        if self._at_a_stretch + len(records) <= SLICE:
-            self._at_a_stretch += len(records)
+        if self._fits(len(records)):
             return self._project_slice(projection, records, counts, waits)
         outs: list[Any] = []
         for start in range(0, len(records), SLICE):
@@ -303,6 +304,13 @@ class Run:
             self._at_a_stretch = min(end, len(records)) - start
             outs += self._project_slice(projection, records[start:end], counts[start:end], waits)
         return outs
+
+    def _fits(self, count: int) -> bool:
+        """Say whether so many objects may be projected without a pause, and count them if so."""
+        fits = self._at_a_stretch + count <= SLICE
+        if fits:
+            self._at_a_stretch += count
+        return fits
 
     def _project_slice(
         self, projection: Projection, records: Sequence[Any], counts: Sequence[int], waits: Sequence[Wait]

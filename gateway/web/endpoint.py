@@ -262,7 +262,8 @@ class GraphQLEndpoint:
             if kept is not None and (again := await self._again(asking, allowance, kept)) is not None:
                 return again
             asked = request_from_query_string(sent) if asking.by_get else request_from_body(sent)
-            await self._persisted.recall(asked)
+            if asked.query is None:
+                await self._persisted.recall(asked)
             request = self._persisted.request(asked)
             name = canonical(request.query, request.operation_name, request.variables)
             kept = self._kept(asking, name)
