@@ -94,6 +94,8 @@ class Access:
         uncounted = [one for one in countable if not self._view.has_list(one.list_key)]
         found |= await self._counted_at_once([one for one in wants if not counted(one.relation)])
         whole = {one: whole_window(one) for one in wants if not counted(one.relation) and one not in found}
+        if not whole and not uncounted:
+            return found | {one: self._known_size(self._view, one) for one in countable}
         loaded, counts = await asyncio.gather(
             self.rows(list(dict.fromkeys(whole.values()))),
             self.reading.or_spare(uncounted, self._count_all, self._spare_counts),

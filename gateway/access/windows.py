@@ -89,7 +89,8 @@ class Windows:
             if not self._add_known(one, keys[start:end], found):
                 return None
             start, missing = end, (len(keys) if whole else window.limit + 1) - len(found)
-        found.sort(key=id_of)
+        if window.backward and not whole:
+            found.reverse()
         if whole:
             self._view.remember(one.list_key, tuple(found))
         return cut(found, window)
@@ -97,8 +98,11 @@ class Windows:
     def _add_known(self, one: Want, keys: Sequence[str], found: list[Record]) -> bool:
         """Add the rows of these ids to those that were found; say whether all of them are known."""
         rows, role, find = one.relation.rows, one.selection.role or one.relation.role_of_rows, self._view.find
+        first = self._view.first_finder(rows, role)
         for key in keys:
-            known, record = find(rows, key, role)
+            known, record = True, first(key) if first else None
+            if record is None:
+                known, record = find(rows, key, role)
             if not known:
                 if is_id(key):
                     return False

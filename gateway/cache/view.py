@@ -150,6 +150,11 @@ class View:
             return True, self.open(single).find(key)
         return complete, None
 
+    def first_finder(self, rows: Resource, role: str | None) -> Callable[[str], Record | None] | None:
+        """Return what looks where `find` looks first, if there is such a place; what it does not find, `find` may."""
+        wholes = self._collections(rows, role)[1]
+        return wholes[0].finder if wholes else None
+
     def knows(self, rows: Resource, key: str, role: str | None = None) -> bool:
         """Say whether a look-up of this id, whose record can only hold `role`, would cost no call."""
         # Where everything is known, there is nothing to look for, and nothing to unpack.

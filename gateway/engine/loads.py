@@ -259,8 +259,11 @@ class LookupStep(Step):
         for call in calls:
             keys.setdefault(call.rows, []).append(call.id)
         loaders = run.context.loaders
-        found = await asyncio.gather(*[loaders.records_of(rows, ids) for rows, ids in keys.items()])
-        record_of = dict(zip(keys, found, strict=True))
+        if len(keys) == 1:
+            record_of = {rows: await loaders.records_of(rows, ids) for rows, ids in keys.items()}
+        else:
+            found = await asyncio.gather(*[loaders.records_of(rows, ids) for rows, ids in keys.items()])
+            record_of = dict(zip(keys, found, strict=True))
         values = [record_of[call.rows][call.id] for call in calls]
         tally = dict.fromkeys(calls, 0)
         for _, one in asked:

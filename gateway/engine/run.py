@@ -16,6 +16,7 @@ import msgspec
 from graphql import is_non_null_type
 from graphql.execution.values import VariableValues
 
+from gateway.engine.begun import Begun
 from gateway.engine.collect import Field, Selection
 from gateway.engine.problems import Failed, alien, complete, item_type, null_error
 from gateway.schema.context import Context
@@ -23,6 +24,8 @@ from gateway.schema.context import Context
 # Objects projected at a stretch: about a millisecond. Then the event loop has its turn.
 SLICE = 1_000
 
+# Levels that are answered within one another before anything has been waited for.
+_MOST_NESTED = 12
 # Fields up to which objects are projected anew for each list that they are in.
 _CHEAP = 2
 _NO_OBJECT = (type(None), BaseException)
@@ -219,7 +222,17 @@ class Run:
     `withholds`: records may lack what the viewer is not granted, so that each is looked at by itself.
     """
 
-    __slots__ = ("_at_a_stretch", "_turn", "_withholds", "context", "failed", "rows", "variables")
+    __slots__ = (
+        "_at_a_stretch",
+        "_has_waited",
+        "_nested",
+        "_turn",
+        "_withholds",
+        "context",
+        "failed",
+        "rows",
+        "variables",
+    )
 
     def __init__(self, context: Context, variables: VariableValues, *, withholds: bool = False) -> None:
         self._withholds = withholds
@@ -228,18 +241,43 @@ class Run:
         self.failed = False
         self.rows = 0
         self._turn: asyncio.Lock | None = None
+        self._has_waited = False
+        self._nested = 0
         self._at_a_stretch = 0
 
     async def go(self, steps: Iterable[tuple[Step, Wait]], *, at_the_root: bool = False) -> None:
         """Answer the fields that objects wait for, side by side.
 
-        What loads runs as a task of its own, but at the root, so that depth costs no stack.
+        Most of what is asked is remembered, and then nothing has to be waited for: fields are answered one after the
+        other until one waits. From then on what loads runs as a task of its own, so that depth costs no stack.
         """
         waiting = [(step, wait) for step, wait in steps if wait.outs]
         if len(waiting) == 1 and (at_the_root or not waiting[0][0].loads):
             await self._answer(*waiting[0])
-        elif waiting:
-            await asyncio.gather(*[self._answer(step, wait) for step, wait in waiting])
+            return
+        for count, (step, wait) in enumerate(waiting):
+            if self._has_waited or self._nested == _MOST_NESTED:
+                await asyncio.gather(*[self._answer(*one) for one in waiting[count:]])
+                return
+            self._nested += 1
+            try:
+                begun = Begun(self._answer(step, wait))
+            finally:
+                self._nested -= 1
+            if not begun.done:
+                self._has_waited = True
+                await self._go_on(begun, waiting[count + 1 :])
+                return
+
+    async def _go_on(self, begun: Begun[None], others: Sequence[tuple[Step, Wait]]) -> None:
+        """Wait for what has begun, and answer others meanwhile."""
+        rest = asyncio.gather(*[self._answer(step, wait) for step, wait in others])
+        try:
+            await begun
+        except BaseException:
+            rest.cancel()
+            raise
+        await rest
 
     async def _answer(self, step: Step, wait: Wait) -> None:
         try:

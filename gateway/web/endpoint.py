@@ -13,6 +13,7 @@ from gateway.access.trace import Trace
 from gateway.clever.allowance import Allowance, out_of_time
 from gateway.engine.accounts import account_of
 from gateway.engine.answers import Answer, refusal
+from gateway.engine.begun import Begun
 from gateway.engine.executor import Engine, Prepared, Refused
 from gateway.engine.operations import Named
 from gateway.engine.persisted import PersistedDocuments
@@ -24,7 +25,6 @@ from gateway.loaders.handed import Handed
 from gateway.schema.context import Context
 from gateway.web.admission import Admission, EndpointLimits
 from gateway.web.auth import Authenticator, PassThrough
-from gateway.web.begun import Begun
 from gateway.web.csrf import check_cross_site
 from gateway.web.facts import RequestFacts, facts_of
 from gateway.web.headers import RequestHeaders

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.web.begun import Begun
+from gateway.engine.begun import Begun
 
 
 async def at_once(outcome: int) -> int:
