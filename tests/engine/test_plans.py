@@ -1,16 +1,18 @@
 """Plans: what is planned, what is loaded and how often, and what is left to graphql-core."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
 from graphql import get_named_type, is_leaf_type
 
-from gateway.access.wants import Rows
+from gateway.access.wants import Edge, Rows
 from gateway.clever.allowance import Allowance
 from gateway.engine import plan as plans
 from gateway.engine.answers import Answer
+from gateway.engine.begun import Begun
 from gateway.engine.documents import DocumentCache
 from gateway.engine.executor import Engine, Request, Way
 from gateway.engine.limits import Limits
@@ -209,7 +211,11 @@ async def test_nesting_costs_no_stack() -> None:
     depth = 22
     deep = "{ " + text * depth + "id" + " } } } }" * depth + " }"
 
-    assert (await both(deep))[1] == [True]
+    answer, planned = await both(deep)
+    assert planned == [True]
+    at_hand = Asked()
+    at_hand.loaders = StubLoaders(SOUND, (False,))
+    assert msgspec.json.encode(await at_hand.answer(deep)) == answer
 
 
 async def test_fragments_that_multiply_are_compiled_once_each() -> None:
@@ -300,3 +306,65 @@ async def test_others_have_their_turn_while_a_large_answer_is_made(monkeypatch: 
 
 def plans_rows(users: list[Any]) -> Any:
     return Rows(tuple(users))
+
+
+# What waits, and for what
+
+
+class Meeting(StubLoaders):
+    """Loaders whose batches of these names wait until all of them are under way, or with `stays_apart` for ever."""
+
+    def __init__(self, *names: str, stays_apart: bool = False) -> None:
+        super().__init__(SOUND, (False,))
+        self.under_way: set[str] = set()
+        self.ended: list[str] = []
+        self.all_here = asyncio.Event()
+        self._names = set(names)
+        self._awaited = asyncio.Event() if stays_apart else self.all_here
+
+    async def rows_of(self, edge: Edge, parents: Sequence[Any]) -> Sequence[Any]:
+        name = edge.relation.name
+        if name in self._names:
+            self.under_way.add(name)
+            if self.under_way == self._names:
+                self.all_here.set()
+            try:
+                await self._awaited.wait()
+            finally:
+                self.ended.append(name)
+        return await super().rows_of(edge, parents)
+
+
+BRANCHES = "{ schools(first: 1) { nodes { id } } district { name } sections(first: 1) { nodes { id } } terms { nodes { id } } }"
+
+
+async def test_what_is_at_hand_is_answered_at_once() -> None:
+    asked = Asked()
+    asked.loaders = StubLoaders(SOUND, (False,))
+    asked.allowance = Allowance(60, 1_000)
+    prepared = asked.engine.prepare(Request(BRANCHES))
+    loaders: Any = asked.loaders
+    begun = Begun(asked.engine.execute(prepared, Context("v3.1", loaders, asked.allowance)))
+    assert begun.done
+    assert msgspec.json.encode(begun.result) == msgspec.json.encode(await Asked("graphql-core").answer(BRANCHES))
+
+
+async def test_what_is_not_is_waited_for_side_by_side() -> None:
+    asked = Asked()
+    asked.loaders = Meeting("schools", "sections", "terms")
+    async with asyncio.timeout(10):
+        answer = await asked.answer(BRANCHES)
+    assert not answer.errors
+    assert msgspec.json.encode(answer) == msgspec.json.encode(await Asked("graphql-core").answer(BRANCHES))
+
+
+async def test_who_goes_away_stops_all_that_is_waited_for() -> None:
+    asked = Asked()
+    asked.loaders = meeting = Meeting("schools", "sections", "terms", stays_apart=True)
+    task = asyncio.create_task(asked.answer(BRANCHES))
+    await meeting.all_here.wait()
+    task.cancel()
+    outcome = await asyncio.gather(task, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert isinstance(outcome[0], asyncio.CancelledError)
+    assert sorted(meeting.ended) == ["schools", "sections", "terms"]

@@ -4,6 +4,7 @@ import asyncio
 import random
 import types
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from itertools import cycle
 from typing import Any, get_args, get_origin, get_type_hints
 
 from gateway.access.scoped import Who
@@ -123,10 +124,14 @@ class World:
 
 
 class StubLoaders:
-    """What `Loaders` offers, one by one and in batches, answered from a world without going anywhere."""
+    """What `Loaders` offers, one by one and in batches, answered from a world without going anywhere.
 
-    def __init__(self, world: World) -> None:
+    `waits` says of each batch in turn whether it waits, as one that is read does, or is at hand.
+    """
+
+    def __init__(self, world: World, waits: Sequence[bool] = (True,)) -> None:
         self._world = world
+        self._waits = cycle(waits)
         self.record = _One(lambda call: world.record(call.rows, call.id))
         self.rows = _One(world.rows)
         self.total = _One(world.total)
@@ -146,19 +151,23 @@ class StubLoaders:
     async def records_of(self, rows: Resource, keys: Iterable[str], role: str | None = None) -> Mapping[str, Any]:
         """Look records up by id."""
         self.batches.append(rows.name)
-        await asyncio.sleep(0)
+        await self._wait()
         return {key: self._world.record(rows, key) for key in keys}
 
     async def rows_of(self, edge: Edge, parents: Sequence[Record | None]) -> Sequence[Any]:
         """Load an edge of every parent."""
         self.batches.append(edge.relation.name)
-        await asyncio.sleep(0)
+        await self._wait()
         return [self._world.rows(edge.of(parent)) for parent in parents]
 
     async def totals_of(self, edge: Edge, parents: Sequence[Record | None]) -> Sequence[Any]:
         """Count an edge of every parent."""
-        await asyncio.sleep(0)
+        await self._wait()
         return [self._world.total(edge.of(parent)) for parent in parents]
+
+    async def _wait(self) -> None:
+        if next(self._waits):
+            await asyncio.sleep(0)
 
 
 class _One:
