@@ -4,6 +4,7 @@ Each circle is built by one function, from the viewer's own record and the secti
 Reading goes through the request's `Access`, so that the planner chooses the calls and memory saves them.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
@@ -13,7 +14,7 @@ from gateway.access.executor import Access
 from gateway.access.wants import Want, Window
 from gateway.clever import catalogue
 from gateway.clever.calls import RecordCall
-from gateway.clever.catalogue import EVERYTHING, SCHOOL_ROLES, Relation, Resource, Selection
+from gateway.clever.catalogue import EVERYTHING, Relation, Resource, Selection
 from gateway.clever.records import Record, Section, User
 from gateway.policy import Circle, Group
 
@@ -156,9 +157,10 @@ async def _school_people(at: Viewpoint, grants: Set[Group]) -> Seen:
 
     async def load(role: str | None) -> Sequence[Record]:
         parents = await look_up(at.access, catalogue.SCHOOLS, schools)
-        return await whole_lists(
-            at.access, catalogue.SCHOOL_USERS, parents, Selection(role if role in SCHOOL_ROLES else None)
-        )
+        # Employees are seen for any role at the school, and may hold the one that is asked for at another.
+        held = (None,) if role is None else (role,) if role in _STUDENTS else (catalogue.STAFF, catalogue.TEACHER)
+        lists = [whole_lists(at.access, catalogue.SCHOOL_USERS, parents, Selection(one)) for one in held]
+        return [record for records in await asyncio.gather(*lists) for record in records]
 
     def holds(user: User) -> bool:
         return not schools.isdisjoint(catalogue.roles_at_schools(user, EVERYTHING))

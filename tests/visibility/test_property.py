@@ -76,5 +76,26 @@ def test_many_edges_lead_anybody_to_what_they_may_see(
     check(origins[data.draw(st.sampled_from(WAYS))], seen_by(person), *data.draw(chains()))
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_who_is_seen_for_one_role_is_listed_by_another_held_elsewhere(
+    way: str, origins: dict[str, str], joins: Joins, seen_by: Callable[[str], Visible]
+) -> None:
+    def schools(person: str, role: str) -> set[str]:
+        return set(joins.users[person]["roles"].get(role, {}).get("schools", ()))
+
+    employees = {one for one, user in joins.users.items() if set(user["roles"]) <= {"staff", "teacher"}}
+    viewer, seen = next(
+        (viewer, other)
+        for viewer in sorted(employees)
+        for other in sorted(employees - {viewer})
+        if schools(viewer, "staff") & schools(other, "staff")
+        and schools(other, "teacher")
+        and not schools(viewer, "staff") & schools(other, "teacher")
+    )
+    assert seen in seen_by(viewer).users
+    teachers = next(edge for edge in CONNECTIONS if edge.covers == "District.teachers")
+    check(origins[way], seen_by(viewer), teachers, next(edge for edge in CONNECTIONS if edge.covers == "User.schools"))
+
+
 def test_every_connection_leads_to_a_collection() -> None:
     assert {target(edge) for edge in CONNECTIONS} < set(TYPES)
