@@ -100,6 +100,7 @@ def marked(body: Any) -> None:
         record |= {"name": {MARK: MARK}, "state": MARK, "grade": MARK, "roles": {MARK: {}}, "school": MARK}
 
 
+SLOW = slow(2)
 MARKED_FAULTS: list[Fault] = [
     status(400, MARK.encode()),
     status(401, MARK.encode()),
@@ -117,7 +118,7 @@ MARKED_FAULTS: list[Fault] = [
     upstream.truncated,
     upstream.hung_up,
     upstream.not_gzipped,
-    slow(2),
+    SLOW,
 ]
 FIELDS = f"""{{
     school(id: "{NORTH}") {{ name users {{ nodes {{ cleverId }} totalCount }} }}
@@ -146,7 +147,7 @@ async def test_no_message_and_no_log_holds_a_token_an_id_a_name_or_a_body(
     faulty: Faulty, ask: Ask, logged: io.StringIO, fault: Fault
 ) -> None:
     faulty.always(upstream.ANY, fault)
-    answer = await ask(FIELDS, token=f"{MARK}-token-{id(fault)}")
+    answer = await ask(FIELDS, "impatient" if fault is SLOW else "plain", token=f"{MARK}-token-{id(fault)}")
     messages = [error["message"] for error in answer.body.get("errors", ())]
     secrets = [MARK, NORTH, ALGEBRA, FALL, MATH, *TEACHERS, "127.0.0.1:9/", "North", "Algebra"]
     log = logged.getvalue()

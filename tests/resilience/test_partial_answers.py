@@ -139,7 +139,7 @@ CODES: list[tuple[str, Fault, str]] = [
 @pytest.mark.parametrize(("fault", "code"), [case[1:] for case in CODES], ids=[case[0] for case in CODES])
 async def test_a_fault_of_the_upstream_has_its_code(faulty: Faulty, ask: Ask, fault: Fault, code: str) -> None:
     faulty.always(f"/schools/{NORTH}", fault)
-    answer = await ask_for_two(ask)
+    answer = await ask_for_two(ask, "impatient" if code == "UPSTREAM_TIMEOUT" else "plain")
     assert answer.status == 200
     assert answer.body["data"] == {"school": None, "course": {"name": "Algebra"}}
     assert errors_of(answer) == [(["school"], code)]
@@ -277,7 +277,7 @@ async def test_tries_count_as_calls(faulty: Faulty, ask: Ask) -> None:
 async def test_a_fault_that_passes_is_not_seen(faulty: Faulty, ask: Ask) -> None:
     faulty.on(f"/schools/{NORTH}", upstream.hung_up, status(503))
     faulty.on(f"/courses/{ALGEBRA}", slow(2), upstream.gzipped)
-    assert (await ask_for_two(ask)).data == {"school": {"name": "North"}, "course": {"name": "Algebra"}}
+    assert (await ask_for_two(ask, "impatient")).data == {"school": {"name": "North"}, "course": {"name": "Algebra"}}
 
 
 async def test_an_edited_page_costs_the_wrong_values_only(faulty: Faulty, ask: Ask) -> None:
