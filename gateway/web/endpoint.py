@@ -96,9 +96,9 @@ class GraphQLEndpoint:
             return first
         try:
             sent = whole_body(first.result, self._limits.body_bytes)
-        except RequestRefused:
+            given = None if sent is None else self._at_once(head.caller, "POST", head, sent, facts)
+        except Exception:  # noqa: BLE001 - whatever it is, `answer` meets it again, and knows what to say
             return first
-        given = None if sent is None else self._at_once(head.caller, "POST", head, sent, facts)
         if given is None:
             return first
         facts.caller = head.caller

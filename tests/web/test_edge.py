@@ -130,3 +130,27 @@ async def test_pages_of_origins_that_are_named_may_read_answers(upstream: Upstre
     for one in (others, plain):
         assert "access-control-allow-origin" not in one.headers
     assert theirs.json()["data"] == plain.json()["data"]
+
+
+async def test_what_goes_wrong_with_a_kept_answer_is_masked(upstream: Upstream) -> None:
+    app = create_app(Settings(clever_url=upstream.origin))
+    async with inside(app) as http:
+        for _ in range(2):
+            answer = await http.post("/graphql", json=QUERY, headers=POST)
+        assert answer.json()["extensions"]["clever"]["cost"]["calls"] == 0
+    # The gateway has been closed; whoever asks all the same is not told why in a stack of its own.
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": answer.request.content}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(name.lower(), value) for name, value in answer.request.headers.raw]
+    scope = {"type": "http", "method": "POST", "path": "/graphql", "query_string": b"", "headers": headers}
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 500
+    (error,) = json.loads(sent[1]["body"])["errors"]
+    request_id = dict(sent[0]["headers"])[b"x-request-id"].decode()
+    assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}
