@@ -11,7 +11,17 @@ from gateway.clever.allowance import Allowance
 from gateway.clever.budget import Budget, WindowBudget
 from gateway.errors import UpstreamRateLimited
 from tests.redis_server import RedisServer
-from tests.sharing.calls import OTHER, SILENT_S, TENANT, WINDOW_S, Calls, budget_of, budgets, most_in_a_window
+from tests.sharing.calls import (
+    OTHER,
+    SILENT_S,
+    TENANT,
+    WINDOW_S,
+    Calls,
+    budget_of,
+    budgets,
+    most_in_a_window,
+    on_a_steady_machine,
+)
 from tests.sharing.scene import long_there, processes, until
 
 LIMIT = 60
@@ -31,6 +41,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Budget, Bu
 
 
 @pytest.mark.slow
+@on_a_steady_machine
 async def test_no_window_has_more_calls_than_the_limit_and_hardly_fewer(pair: tuple[Budget, Budget]) -> None:
     calls, end = Calls(), time.monotonic() + 2.5 * WINDOW_S
     await asyncio.gather(*[calls.hammer(budget, number, end) for number, budget in enumerate(pair)])
@@ -38,6 +49,7 @@ async def test_no_window_has_more_calls_than_the_limit_and_hardly_fewer(pair: tu
     assert len(calls.sent) > 2.5 * LIMIT
 
 
+@on_a_steady_machine
 async def test_what_one_has_used_the_other_is_refused_at_once(pair: tuple[Budget, Budget]) -> None:
     a, b = pair
     calls = Calls()
@@ -51,6 +63,7 @@ async def test_what_one_has_used_the_other_is_refused_at_once(pair: tuple[Budget
     assert await calls.one(b, tenant=OTHER)
 
 
+@on_a_steady_machine
 async def test_a_place_comes_free_for_whoever_waits(pair: tuple[Budget, Budget]) -> None:
     a, b = pair
     calls = Calls()
@@ -110,6 +123,7 @@ async def test_places_not_used_are_given_back(server: RedisServer) -> None:
         assert all(await asyncio.gather(*[calls.one(b, patience_s=WINDOW_S / 2) for _ in range(LIMIT - 10)]))
 
 
+@on_a_steady_machine
 async def test_one_process_may_use_nearly_all(server: RedisServer) -> None:
     long_there(server)
     async with budgets(server, LIMIT, 3) as ([a, *_], _):
@@ -137,6 +151,7 @@ async def test_a_fresh_redis_serves_fresh_processes_soon(server: RedisServer) ->
         ("pause", WINDOW_S),
     ],
 )
+@on_a_steady_machine
 async def test_no_window_has_more_calls_when_redis_is_in_trouble(
     own_server: RedisServer, trouble: str, lasts: float
 ) -> None:
@@ -167,6 +182,7 @@ def _trouble(server: RedisServer, kind: str) -> tuple[Callable[[], Any], Callabl
 
 
 @pytest.mark.slow
+@on_a_steady_machine
 async def test_no_window_has_more_calls_when_a_process_is_killed_and_redis_restarts(own_server: RedisServer) -> None:
     long_there(own_server)
     calls = Calls()

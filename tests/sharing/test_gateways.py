@@ -38,7 +38,7 @@ async def gateways(
     """Start so many gateways in this loop, and yield their clients."""
     long_there(server, origin=upstream)
     settings = Settings(
-        clever_url=upstream, redis_url=server.url, redis_key=KEY, log_level="error", **{"redis_timeout": 0.5} | more
+        clever_url=upstream, redis_url=server.url, redis_key=KEY, log_level="error", **{"redis_timeout": 5} | more
     )
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(inside(create_app(settings))) for _ in range(count)]

@@ -32,7 +32,7 @@ def start(upstream: Upstream, server: RedisServer) -> Iterator[Start]:
         def gateway() -> str:
             def app(origin: str) -> object:
                 origins.append(origin)
-                shared = {"redis_url": server.url, "redis_key": KEY, "redis_timeout": 0.5}
+                shared = {"redis_url": server.url, "redis_key": KEY, "redis_timeout": 5}
                 return create_app(people_settings(upstream, origins[0], **shared))
 
             served: AbstractContextManager[str] = running_at(app)
