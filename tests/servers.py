@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -11,25 +11,25 @@ import uvicorn
 
 
 @contextmanager
-def running(app: Any) -> Iterator[str]:
-    """Serve `app` on a free loopback port and yield its origin, such as `http://127.0.0.1:41234`."""
-    with running_at(lambda _origin: app) as origin:
+def running(app: Any, **how: Any) -> Iterator[str]:
+    """Serve `app` on a free loopback port, `how` uvicorn can, and yield its origin, such as `http://127.0.0.1:41234`."""
+    with running_at(lambda _origin: app, **how) as origin:
         yield origin
 
 
 @contextmanager
-def running_at(make_app: Callable[[str], Any]) -> Iterator[str]:
+def running_at(make_app: Callable[[str], Any], **how: Any) -> Iterator[str]:
     """Serve an app that must know its origin when it is made; yield the origin."""
     with closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
         host, port = listener.getsockname()[:2]
         origin = f"http://{host}:{port}"
-        with _serving(make_app(origin), listener):
+        with _serving(make_app(origin), listener, how):
             yield origin
 
 
 @contextmanager
-def _serving(app: Any, listener: socket.socket) -> Iterator[None]:
+def _serving(app: Any, listener: socket.socket, how: Mapping[str, Any]) -> Iterator[None]:
     started = threading.Event()
 
     class Server(uvicorn.Server):
@@ -37,7 +37,7 @@ def _serving(app: Any, listener: socket.socket) -> Iterator[None]:
             await super().startup(sockets=sockets)
             started.set()
 
-    server = Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on"))
+    server = Server(uvicorn.Config(app, log_level="warning", access_log=False, **{"lifespan": "on", **how}))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

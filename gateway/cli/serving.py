@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 
+from gateway.cli.gathering import GatheringProtocol
 from gateway.cli.terminal import Failure
 
 
@@ -63,7 +64,7 @@ def configuration(app: Any, drain_s: float, **more: Any) -> uvicorn.Config:
     """
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=GatheringProtocol,
         loop="uvloop" if find_spec("uvloop") else "asyncio",
         ws="none",
         lifespan="on",

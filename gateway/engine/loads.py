@@ -137,32 +137,39 @@ class ConnectionStep(Step):
         self._region = region
         self._arguments = Arguments(field)
         self._asked = field.asked
-        # Kept from one execution to the next where no variable is in the arguments.
-        self._edge: Edge | None = None
+        # Kept from one execution to the next where no variable is in the arguments: the edge, and whether its rows
+        # must be read.
+        self._known: tuple[Edge, bool] | None = None
         self.charges = True
 
     async def load(self, run: Run, wait: Wait) -> None:
         """Read the rows of all parents, if something looks at them."""
-        edge = self._edge or self._source.edge(self._arguments.of(run), self._asked)
-        if self._arguments.are_constant:
-            self._edge = edge
+        edge, needed = self._known or self._asks(run)
         rows: Sequence[Any] = [_NO_ROWS] * len(wait.outs)
-        if needs_rows(edge, self._asked):
+        if needed:
             rows = await run.context.loaders.rows_of(edge, wait.sources)
             rows = charged(run, rows, wait.counts)
         connections = [
             Connection(edge, parent, found) if found.__class__ is Rows else found
             for parent, found in zip(wait.sources, rows, strict=True)
         ]
-        outs, below = await run.place(self._region, connections, wait.counts)
+        at_once = run.place_at_once(self._region, connections, wait.counts)
+        outs, below = at_once or await run.place(self._region, connections, wait.counts)
         self.put(wait.outs, outs)
         await run.go(below)
+
+    def _asks(self, run: Run) -> tuple[Edge, bool]:
+        edge = self._source.edge(self._arguments.of(run), self._asked)
+        asks = edge, needs_rows(edge, self._asked)
+        if self._arguments.are_constant:
+            self._known = asks
+        return asks
 
 
 def charged(run: Run, rows: Sequence[Rows | BaseException], counts: Sequence[int]) -> Sequence[Rows | BaseException]:
     """Charge the request for rows at all their positions; what is beyond its allowance becomes an error."""
     sizes = [
-        len(found.records) * count if isinstance(found, Rows) else 0 for found, count in zip(rows, counts, strict=True)
+        len(found.records) * count if found.__class__ is Rows else 0 for found, count in zip(rows, counts, strict=True)
     ]
     total = sum(sizes)
     allowance = run.context.allowance

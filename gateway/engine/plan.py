@@ -47,14 +47,7 @@ class Plan:
         withholds = bool(self.groups) and context.held is not None and await context.held.withhold(self.groups)
         run = Run(context, variables, withholds=withholds)
         data: Any = self._output(*self._names)
-        waits: list[tuple[Step, Wait]] = []
-        for step in self._steps:
-            wait = Wait()
-            wait.outs.append(data)
-            wait.sources.append(None)
-            wait.counts.append(1)
-            waits.append((step, wait))
-        await run.go(waits, at_the_root=True)
+        await run.go([(step, Wait([data], [None], [1])) for step in self._steps], at_the_root=True)
         errors: list[GraphQLError] = []
         if run.failed:
             settlement = Settlement()

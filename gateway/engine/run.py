@@ -39,10 +39,10 @@ class Wait:
 
     __slots__ = ("counts", "outs", "sources")
 
-    def __init__(self) -> None:
-        self.outs: list[Any] = []
-        self.sources: list[Any] = []
-        self.counts: list[int] = []
+    def __init__(self, outs: list[Any], sources: list[Any], counts: list[int]) -> None:
+        self.outs = outs
+        self.sources = sources
+        self.counts = counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,15 +78,12 @@ class Place:
 
     def __init__(self, field: Field, index: int) -> None:
         self.field = field
-        self.index = index
+        # Puts values into the field of output objects, one each.
+        self.put = putter(index)
 
     def fail(self, wait: Wait, error: Exception) -> None:
         """Put a failure in the place of every value."""
         self.put(wait.outs, [Failed(error)] * len(wait.outs))
-
-    def put(self, outs: Sequence[Any], values: Iterable[Any]) -> None:
-        """Put values into the field of output objects, one each."""
-        putter(self.index)(outs, values)
 
 
 class Step(Place, ABC):
@@ -200,6 +197,8 @@ class Region:
         every = list(projections)
         self._only = every[0] if len(every) == 1 and not by_class else None
         self._by_class = by_class
+        # Looked up once for each class that is met: records have some twenty in all.
+        self._known: dict[type, Projection | None] = {}
         self.charges = any(projection.charges for projection in every)
         # Whether finding out which objects are the same costs less than projecting them all.
         self.worth_sharing = any(projection.steps or projection.layout.size > _CHEAP for projection in every)
@@ -207,9 +206,12 @@ class Region:
 
     def of(self, kind: type) -> Projection | None:
         """Return the projection of objects of a class; None for what is no object of this position's types."""
-        if self._only is None or issubclass(kind, _NO_OBJECT):
-            return self._by_class.get(kind)
-        return self._only
+        try:
+            return self._known[kind]
+        except KeyError:
+            found = self._by_class.get(kind) if self._only is None or issubclass(kind, _NO_OBJECT) else self._only
+            self._known[kind] = found
+            return found
 
     def alien(self, value: object) -> Exception:
         """Build the error of a value that no projection takes."""
@@ -293,15 +295,25 @@ class Run:
 
         Returns the output objects, and who waits for what.
         """
-        if len(values) == 1 or len(set(map(type, values))) == 1:
-            projection = region.of(type(values[0]))
-            if projection is not None:
-                waiting = [(step, Wait()) for step in projection.steps]
-                waits = [wait for _, wait in waiting]
-                if self._fits(len(values)):
-                    return self._project_slice(projection, values, counts, waits), waiting
-                return await self._project(projection, values, counts, waits), waiting
+        if placed := self.place_at_once(region, values, counts):
+            return placed
+        if (projection := _only(region, values)) is not None:
+            waits = _waits(projection)
+            outs = await self._project(projection, values, counts, waits)
+            return outs, list(zip(projection.steps, waits, strict=True))
         return await self._place_each(region, values, counts, required)
+
+    def place_at_once(
+        self, region: Region, values: Sequence[Any], counts: Sequence[int]
+    ) -> tuple[list[Any], list[tuple[Step, Wait]]] | None:
+        """Do as `place` does with values of one class and few enough to need no pause; return None of others."""
+        projection = _only(region, values)
+        if projection is None or self._at_a_stretch + len(values) > SLICE:
+            return None
+        self._at_a_stretch += len(values)
+        waits = _waits(projection)
+        outs = self._project_slice(projection, values, counts, waits)
+        return outs, list(zip(projection.steps, waits, strict=True)) if waits else []
 
     async def _place_each(
         self, region: Region, values: Sequence[Any], counts: Sequence[int], required: Field | None
@@ -319,7 +331,7 @@ class Run:
                 outs[index] = self.failure(region.alien(value))
         waiting: list[tuple[Step, Wait]] = []
         for projection, indexes in groups.items():
-            waits = [Wait() for _ in projection.steps]
+            waits = _waits(projection)
             some = [counts[index] for index in indexes] if counts else ()
             made = await self._project(projection, [values[index] for index in indexes], some, waits)
             for index, out in zip(indexes, made, strict=True):
@@ -367,3 +379,13 @@ class Run:
         self.failed = True
         # Work of others that was cancelled is no cancellation of this one.
         return Failed(error if isinstance(error, Exception) else ConnectionAbortedError("the work was cancelled"))
+
+
+def _only(region: Region, values: Sequence[Any]) -> Projection | None:
+    """Return the projection of values that are all of one class, None where they are not."""
+    kinds = set(map(type, values))
+    return region.of(kinds.pop()) if len(kinds) == 1 else None
+
+
+def _waits(projection: Projection) -> Sequence[Wait]:
+    return [Wait([], [], []) for _ in projection.steps] if projection.steps else ()

@@ -42,6 +42,9 @@ from gateway.web.parsing import (
 from gateway.web.reach import Reach, reach_of
 from gateway.web.replies import Pair, Reply, reply, reply_of, send_reply, tagged
 
+# What there is of a request's body so far: it is being received, or is there.
+First = Begun[Message] | bytes | None
+
 # Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
 # that within this time is cut off whole.
 _GRACE_S = 5.0
@@ -84,7 +87,7 @@ class GraphQLEndpoint:
         if given is not None:
             await send_reply(send, given)
 
-    def begin(self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts) -> Reply | Begun[Message] | None:
+    def begin(self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts) -> "Reply | First":
         """Return the very answer that is kept of a request, if there is nothing to find out or to wait for first.
 
         Most requests end here, and do no more than it takes. Else returns what `answer` goes on with.
@@ -96,20 +99,21 @@ class GraphQLEndpoint:
             return first
         try:
             sent = whole_body(first.result, self._limits.body_bytes)
-            given = None if sent is None else self._at_once(head.caller, "POST", head, sent, facts)
+            if sent is None:
+                return first
+            given = self._at_once(head.caller, "POST", head, sent, facts)
         except Exception:  # noqa: BLE001 - whatever it is, `answer` meets it again, and knows what to say
             return first
-        if given is None:
-            return first
         facts.caller = head.caller
-        return given
+        return sent if given is None else given
 
     async def answer(
-        self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts, first: Begun[Message] | None = None
+        self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts, first: "First" = None
     ) -> Reply | None:
         """Return the reply to one HTTP request, whose headers say what `head` does; None where the caller went away.
 
-        `first`: the first part of its body, where that is being received.
+        `first`: the first part of its body, where that is being received; all of it where `begin` has looked for an
+        answer that is kept.
         """
         media_type = head.media_type
         more: Sequence[Pair] = ()
@@ -121,10 +125,12 @@ class GraphQLEndpoint:
             facts.caller = caller
             if self._rates is not None:
                 self._rates.take(_who(caller, scope))
-            if first is None:
-                first = self._received(scope, head, receive)
-            sent = await self._whole(first, scope, receive) if first else scope["query_string"]
-            given = self._at_once(caller, scope["method"], head, sent, facts)
+            if isinstance(first, bytes):
+                sent, given = first, None
+            else:
+                first = first or self._received(scope, head, receive)
+                sent = await self._whole(first, scope, receive) if first else scope["query_string"]
+                given = self._at_once(caller, scope["method"], head, sent, facts)
             if given is None:
                 asking = self._asking(caller, scope["method"], head, media_type, facts)
                 given = await self._answer(asking, receive, sent, self._limits.deadline_s + began - time.monotonic())
@@ -265,10 +271,12 @@ class GraphQLEndpoint:
             if asked.query is None:
                 await self._persisted.recall(asked)
             request = self._persisted.request(asked)
-            name = canonical(request.query, request.operation_name, request.variables)
-            kept = self._kept(asking, name)
-            if kept is not None and (again := await self._again(asking, allowance, kept)) is not None:
-                return again
+            names: tuple[Hashable, ...] = ()
+            if self._responses.capacity:
+                names = sent, canonical(request.query, request.operation_name, request.variables)
+                kept = self._kept(asking, names[1])
+                if kept is not None and (again := await self._again(asking, allowance, kept)) is not None:
+                    return again
             if self._limits.audited:
                 asking.facts.account = account_of(request.query, self._persisted.trusted_name(request.query))
             prepared = self._engine.prepare(request)
@@ -278,7 +286,7 @@ class GraphQLEndpoint:
             self._persisted.register(asked)
             if asking.caller is None and not prepared.only_introspects:
                 raise self._authenticator.nobody()
-            return await self._execute(prepared, asking, allowance, (sent, name))
+            return await self._execute(prepared, asking, allowance, names)
         except Refused as refused:
             return reply_of(400 if asking.media_type == GRAPHQL_JSON else 200, asking.media_type, refused.body)
 
@@ -328,7 +336,7 @@ class GraphQLEndpoint:
         access = reach.access
         if report := reach.report():
             answer.extensions = {"clever": report}
-        evidence = None if answer.errors or access.trace.on else access.evidence()
+        evidence = access.evidence() if names and not answer.errors and not access.trace.on else None
         kept = None
         if evidence:
             told, account = reach.tells_costs, asking.facts.account

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.cli.serving import configuration
 from gateway.settings import Settings
@@ -146,4 +147,6 @@ def test_a_number_that_cannot_be_is_a_sentence(
 def test_parser_and_loop_are_the_fast_ones() -> None:
     config = configuration(None, 1.5)
 
-    assert (config.http, config.loop, config.timeout_graceful_shutdown) == ("httptools", "uvloop", 2)
+    assert isinstance(config.http, type)
+    assert issubclass(config.http, HttpToolsProtocol)
+    assert (config.loop, config.timeout_graceful_shutdown) == ("uvloop", 2)
