@@ -4,7 +4,8 @@
 
 Each is a server in a process of its own, with the same settings of uvicorn; they are asked in turn, several times over,
 and medians are shown, of the ratios to what sends the same bytes too. `us CPU` is the processor's time of the server for
-one request, the figure that other work on the machine disturbs least.
+one request, the figure that other work on the machine disturbs least. `raw ASGI` is served by uvicorn as it is, `raw,
+gathered` as the gateway is, whose connections send what is written in one turn together.
 """
 
 import json
@@ -17,7 +18,17 @@ import httpx
 
 from gateway.app import create_app
 from gateway.settings import Settings
-from tests.bench.load import HEADERS, answering, by_asyncio, by_wrk, cpu_s, measure, process, serve_quietly
+from tests.bench.load import (
+    HEADERS,
+    answering,
+    by_asyncio,
+    by_wrk,
+    cpu_s,
+    measure,
+    process,
+    serve_as_uvicorn_does,
+    serve_quietly,
+)
 
 QUERIES = {
     "district": "{ district { name } }",
@@ -30,14 +41,14 @@ _SERVERS = {"date", "server"}
 
 
 def _serve(variant: str, clever: str) -> None:
-    if variant != "raw ASGI":
+    if not variant.startswith("raw"):
         given_again = variant == "given again"
         serve_quietly(create_app(Settings(clever_url=clever, calls_per_minute=10**9, response_cache=given_again)))
         return
     answers = {}
     for asked, headers, body in json.load(sys.stdin):
         answers[asked.encode()] = [(name.encode(), value.encode()) for name, value in headers], body.encode()
-    serve_quietly(answering(answers.__getitem__))
+    (serve_as_uvicorn_does if variant == "raw ASGI" else serve_quietly)(answering(answers.__getitem__))
 
 
 def _recorded(origin: str) -> str:
@@ -66,7 +77,8 @@ def _run(seconds: int, rounds: int) -> None:
             for variant in ("given again", "worked out")
         }
         answers = _recorded(running["given again"][0])
-        running["raw ASGI"] = servers.enter_context(process(*module, "raw ASGI", clever, stdin=answers))
+        for variant in ("raw, gathered", "raw ASGI"):
+            running[variant] = servers.enter_context(process(*module, variant, clever, stdin=answers))
         for _ in range(rounds):
             for case, query in QUERIES.items():
                 taken = {}

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 
 from gateway.clever.transport import open_transport
-from gateway.cli.serving import listen, run, settle
+from gateway.cli.serving import configuration, listen, run, settle
 from gateway.observability.log import configure_logging
 
 HEADERS = {"authorization": "Bearer TEST_TOKEN", "content-type": "application/json"}
@@ -49,6 +50,16 @@ def serve_quietly(app: Any, *, settled: bool = True) -> None:
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         configure_logging("info", nowhere)
         run(app, listener, lambda: print(listener.getsockname()[1], flush=True))
+
+
+def serve_as_uvicorn_does(app: Any) -> None:
+    """Serve an ASGI application on a free port with uvicorn's own protocol, set as ours is, and print the port."""
+    settle()
+    listener = listen("127.0.0.1", 0)
+    config = configuration(app, 2)
+    config.http = "httptools"
+    print(listener.getsockname()[1], flush=True)
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def answering(answer: Callable[[bytes], tuple[list[tuple[bytes, bytes]], bytes]]) -> Any:
