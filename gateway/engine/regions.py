@@ -79,7 +79,7 @@ class Regions:
             layout = self._layout(selection, steps, rows.record if rows else None)
             source, names = Writer(steps).write(layout)
             exec(compile(source, "<plan>", "exec"), names)  # noqa: S102 - names of the schema alone are in it
-            known = Projection(layout, tuple(steps), names["project"], source)
+            known = Projection(layout, tuple(steps), names["project"], source, 1 + layout.size)
             self._projections[selection.shape] = known
         return known
 

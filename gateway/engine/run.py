@@ -21,8 +21,8 @@ from gateway.engine.collect import Field, Selection
 from gateway.engine.problems import Failed, alien, complete, item_type, null_error
 from gateway.schema.context import Context
 
-# Objects projected at a stretch: about a millisecond. Then the event loop has its turn.
-SLICE = 1_000
+# Fields of output objects that are made at a stretch: about a millisecond. Then the event loop has its turn.
+SLICE = 20_000
 
 # Levels that are answered within one another before anything has been waited for.
 _MOST_NESTED = 12
@@ -123,12 +123,16 @@ Project = Callable[[Sequence[Any], Sequence[int], Sequence[Wait], Context], list
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """Records of one type to output objects. `project` is generated and takes all to be well, or raises."""
+    """Records of one class to output objects. `project` is generated and takes all to be well, or raises.
+
+    `fields`: how many an object has, the object itself and its parts included, as a measure of the work.
+    """
 
     layout: Layout
     steps: tuple[Step, ...]
     project: Project
     source: str
+    fields: int
 
     @property
     def charges(self) -> bool:
@@ -308,9 +312,8 @@ class Run:
     ) -> tuple[list[Any], list[tuple[Step, Wait]]] | None:
         """Do as `place` does with values of one class and few enough to need no pause; return None of others."""
         projection = _only(region, values)
-        if projection is None or self._at_a_stretch + len(values) > SLICE:
+        if projection is None or not self._fits(projection, len(values)):
             return None
-        self._at_a_stretch += len(values)
         waits = _waits(projection)
         outs = self._project_slice(projection, values, counts, waits)
         return outs, list(zip(projection.steps, waits, strict=True)) if waits else []
@@ -319,18 +322,18 @@ class Run:
         self, region: Region, values: Sequence[Any], counts: Sequence[int], required: Field | None
     ) -> tuple[list[Any], list[tuple[Step, Wait]]]:
         outs: list[Any] = [None] * len(values)
-        groups: dict[Projection, list[int]] = {}
+        groups: dict[tuple[Projection, type], list[int]] = {}
         for index, value in enumerate(values):
             if value is None:
                 outs[index] = self.failure(null_error(required)) if required else None
             elif isinstance(value, BaseException):
                 outs[index] = self.failure(value)
             elif projection := region.of(type(value)):
-                groups.setdefault(projection, []).append(index)
+                groups.setdefault((projection, type(value)), []).append(index)
             else:
                 outs[index] = self.failure(region.alien(value))
         waiting: list[tuple[Step, Wait]] = []
-        for projection, indexes in groups.items():
+        for (projection, _), indexes in groups.items():
             waits = _waits(projection)
             some = [counts[index] for index in indexes] if counts else ()
             made = await self._project(projection, [values[index] for index in indexes], some, waits)
@@ -342,24 +345,25 @@ class Run:
     async def _project(
         self, projection: Projection, records: Sequence[Any], counts: Sequence[int], waits: Sequence[Wait]
     ) -> list[Any]:
-        if self._fits(len(records)):
+        if self._fits(projection, len(records)):
             return self._project_slice(projection, records, counts, waits)
         outs: list[Any] = []
-        for start in range(0, len(records), SLICE):
-            end = start + SLICE
+        size = max(1, SLICE // projection.fields)
+        for start in range(0, len(records), size):
+            end = start + size
             # Branches that run side by side take turns, or their slices would add up.
             self._turn = self._turn or asyncio.Lock()
             async with self._turn:
                 await asyncio.sleep(0)
-            self._at_a_stretch = min(end, len(records)) - start
+            self._at_a_stretch = (min(end, len(records)) - start) * projection.fields
             outs += self._project_slice(projection, records[start:end], counts[start:end], waits)
         return outs
 
-    def _fits(self, count: int) -> bool:
-        """Say whether so many objects may be projected without a pause, and count them if so."""
-        fits = self._at_a_stretch + count <= SLICE
-        if fits:
-            self._at_a_stretch += count
+    def _fits(self, projection: "Projection", count: int) -> bool:
+        """Say whether so many objects may be projected without a pause, and count their fields if so."""
+        fields = self._at_a_stretch + count * projection.fields
+        if fits := fields <= SLICE:
+            self._at_a_stretch = fields
         return fits
 
     def _project_slice(
@@ -383,8 +387,8 @@ class Run:
 
 def _only(region: Region, values: Sequence[Any]) -> Projection | None:
     """Return the projection of values that are all of one class, None where they are not."""
-    kinds = set(map(type, values))
-    return region.of(kinds.pop()) if len(kinds) == 1 else None
+    kinds = [*map(type, values)]
+    return region.of(kinds[0]) if kinds and kinds.count(kinds[0]) == len(kinds) else None
 
 
 def _waits(projection: Projection) -> Sequence[Wait]:

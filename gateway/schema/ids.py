@@ -29,7 +29,11 @@ _ID_PREFIX = {kind: f"{name}:" for kind, name in TYPE_OF_RECORD.items()}
 _CURSOR_PREFIX = {kind: f"after:{name}:" for kind, name in TYPE_OF_RECORD.items()}
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_ID_LENGTH = 24
+# Of ASCII these alone, as the third of three bytes, are written with a slash or a plus.
+_SLASHES = "?\x7f>~"
+# By how many bytes a text has beyond whole groups of three: what fills its last group, or is one more, and what that is
+# written as.
+_MARKS = (("???", "Pz8/"), ("\x0f\xff", "//"), ("?", "/"))
 _LONGEST = 64
 
 
@@ -39,30 +43,31 @@ def encode_id(record: Record) -> str:
 
 
 def encode_ids(records: Sequence[Record]) -> list[str]:
-    """Return the global ids of many records: what `encode_id` returns for each, in one go."""
+    """Return the global ids of many records of one class: what `encode_id` returns for each, in one go."""
     return _encode_all(records, _ID_PREFIX) or [encode_id(record) for record in records]
 
 
 def encode_cursors(records: Sequence[Record]) -> list[str]:
-    """Return the cursors of many records: what `encode_cursor` returns for each, in one go."""
+    """Return the cursors of many records of one class: what `encode_cursor` returns for each, in one go."""
     return _encode_all(records, _CURSOR_PREFIX) or [encode_cursor(record) for record in records]
 
 
 def _encode_all(records: Sequence[Record], prefixes: Mapping[type[Record], str]) -> list[str] | None:
-    """Encode all texts as one, each filled up to whole groups of three bytes; None where they are not of one length."""
+    """Encode all texts as one, with marks between them that no text becomes; None where that cannot be.
+
+    A mark that does not begin with a group of three bytes is none: if all are found, each text is there as it is.
+    """
     ids = [record.id for record in records]
     text = "".join(ids)
-    if len(set(map(type, records))) != 1 or set(map(len, ids)) != {_ID_LENGTH} or not text.isascii():
+    if not ids or not text.isascii() or any(one in text for one in _SLASHES):
         return None
     prefix = prefixes[type(records[0])]
-    length = len(prefix) + _ID_LENGTH
-    groups = -(-length // 3)
-    fill = "\0" * (groups * 3 - length)
+    fill, mark = _MARKS[(len(prefix) + len(ids[0])) % 3]
     whole = f"{prefix}{f'{fill}{prefix}'.join(ids)}{fill}"
-    encoded = binascii.b2a_base64(whole.encode()).translate(_URL_SAFE).decode()
-    # The last characters of a group stand for the filling alone, and are what base64 writes as padding.
-    end = -(-length * 4 // 3)
-    return [encoded[start : start + end] for start in range(0, groups * 4 * len(ids), groups * 4)]
+    encoded = binascii.b2a_base64(whole.encode("latin-1"), newline=False).decode()
+    # Behind the last mark there is nothing.
+    *found, rest = encoded.split(mark)
+    return found if len(found) == len(ids) and not rest else None
 
 
 def encode_cursor(record: Record) -> str:

@@ -33,6 +33,7 @@ from gateway.web.leaving import while_wanted
 from gateway.web.negotiation import GRAPHQL_JSON, JSON
 from gateway.web.parsing import (
     ClientGone,
+    First,
     check_length,
     read_body,
     request_from_body,
@@ -41,9 +42,6 @@ from gateway.web.parsing import (
 )
 from gateway.web.reach import Reach, reach_of
 from gateway.web.replies import Pair, Reply, reply, reply_of, send_reply, tagged
-
-# What there is of a request's body so far: it is being received, or is there.
-First = Begun[Message] | bytes | None
 
 # Fields that are being read when the deadline passes still get their own coded errors; what does not even manage
 # that within this time is cut off whole.
@@ -87,7 +85,7 @@ class GraphQLEndpoint:
         if given is not None:
             await send_reply(send, given)
 
-    def begin(self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts) -> "Reply | First":
+    def begin(self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts) -> Reply | First:
         """Return the very answer that is kept of a request, if there is nothing to find out or to wait for first.
 
         Most requests end here, and do no more than it takes. Else returns what `answer` goes on with.
@@ -108,7 +106,7 @@ class GraphQLEndpoint:
         return sent if given is None else given
 
     async def answer(
-        self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts, first: "First" = None
+        self, scope: Scope, head: Head, receive: Receive, facts: RequestFacts, first: First = None
     ) -> Reply | None:
         """Return the reply to one HTTP request, whose headers say what `head` does; None where the caller went away.
 

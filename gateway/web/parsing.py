@@ -8,10 +8,14 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.types import Message, Receive
 
+from gateway.engine.begun import Begun
 from gateway.engine.persisted import Asked
 from gateway.errors import BadUserInput, RequestRefused
 
 BAD_REQUEST = BadUserInput.code
+
+# What there is of a request's body so far: its first part is being received, or all of it is there.
+First = Begun[Message] | bytes | None
 
 # What clients call the id of a document: the specification, graphql-codegen and Relay.
 _DOCUMENT_IDS = ("documentId", "id", "doc_id")
