@@ -72,11 +72,12 @@ def test_a_record_that_cannot_be_read_is_refused_by_its_time(inner: bytes) -> No
 def test_it_is_put_off_again_and_again_however_odd_the_records_are() -> None:
     elements = [None, *(person(number, name=7, roles="x", email=[], created={}) for number in range(3_000))]
     page = LargePage(USERS, body(*elements), PATH)
-    steps = 0
-    longest, began = 0.0, time.thread_time()
+    steps: list[float] = []
+    began = time.thread_time()
     for _ in page.read(0.005):
-        steps += 1
-        longest, began = max(longest, time.thread_time() - began), time.thread_time()
-    assert steps > 3
-    assert longest < 0.25
+        steps.append(time.thread_time() - began)
+        began = time.thread_time()
+    assert len(steps) > 3
+    # One may be the garbage collector's.
+    assert sorted(steps)[-2] < 0.1
     assert len(page.page().records) == 3_000
