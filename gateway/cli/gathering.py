@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 # The first of those that wait, waits no longer than this and the step of another request that is under way.
 _LONGEST_S = 0.001
-# What is larger goes out at once: it is not worth a copy.
+# What is larger goes out at once: it is not worth a copy, and whoever writes much has to be told to pause.
 _LARGE = 16 * 1024
 
 
@@ -47,7 +47,10 @@ class Outbox:
         """Send all that waits."""
         waiting, self._waiting = self._waiting, []
         for transport in waiting:
-            transport.send()
+            try:
+                transport.send()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it costs this connection alone
+                self._loop.call_exception_handler({"message": "an answer was not sent", "exception": error})
 
 
 class GatheringTransport:
@@ -63,9 +66,9 @@ class GatheringTransport:
     def write(self, data: bytes) -> None:
         """Write bytes, soon."""
         held = self._held
-        if len(data) >= _LARGE:
+        if len(held) + len(data) >= _LARGE:
             self._held = b""
-            self._below.writelines((held, data))
+            self._below.writelines((held, data) if held else (data,))
         elif held:
             self._held = held + data
             self._outbox.hurry()

@@ -151,6 +151,27 @@ async def test_what_is_large_is_sent_at_once_behind_what_is_held() -> None:
     assert scene.written == [[b"head" + LARGE], []]
 
 
+async def test_many_small_parts_are_not_piled_up() -> None:
+    scene = Scene()
+    for _ in range(5):
+        scene.one.write(b"x" * 10_000)
+    assert [len(one) for one in scene.written[0]] == [20_000, 20_000]
+    await asyncio.sleep(0)
+    assert sum(map(len, scene.written[0])) == 50_000
+
+
+async def test_a_connection_that_cannot_be_written_to_costs_no_other_its_answer() -> None:
+    scene = Scene()
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, what: told.append(what["message"]))
+    scene.below[0].write = None  # type: ignore[method-assign, assignment]
+    scene.one.write(b"lost")
+    scene.other.write(b"sent")
+    await asyncio.sleep(0)
+    assert scene.written == [[], [b"sent"]]
+    assert told == ["an answer was not sent"]
+
+
 async def test_a_connection_that_is_lost_costs_no_other_its_answer() -> None:
     scene = Scene()
     scene.one.write(b"lost")
