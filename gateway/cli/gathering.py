@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 # The first of those that wait, waits no longer than this and the step of another request that is under way.
 _LONGEST_S = 0.001
 # What is larger goes out at once: it is not worth a copy, and whoever writes much has to be told to pause.
-_LARGE = 16 * 1024
+_LARGE = 64 * 1024
 
 
 class Outbox:

@@ -154,10 +154,10 @@ async def test_what_is_large_is_sent_at_once_behind_what_is_held() -> None:
 async def test_many_small_parts_are_not_piled_up() -> None:
     scene = Scene()
     for _ in range(5):
-        scene.one.write(b"x" * 10_000)
-    assert [len(one) for one in scene.written[0]] == [20_000, 20_000]
+        scene.one.write(b"x" * 40_000)
+    assert [len(one) for one in scene.written[0]] == [80_000, 80_000]
     await asyncio.sleep(0)
-    assert sum(map(len, scene.written[0])) == 50_000
+    assert sum(map(len, scene.written[0])) == 200_000
 
 
 async def test_a_connection_that_cannot_be_written_to_costs_no_other_its_answer() -> None:
