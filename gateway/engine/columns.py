@@ -24,7 +24,7 @@ async def put_lists(
     if len(lists) == 1 and lists[0].__class__ in _LISTS:
         rows = lists[0]
         one: Sequence[int] = [counts[0]] * len(rows) if step.charges else ()
-        made, below = run.place_at_once(region, rows, one) or await run.place(region, rows, one, step.item_required)
+        made, below = await run.place(region, rows, one, step.item_required)
         step.put(outs, [made])
         if below:
             await run.go(below)

@@ -153,8 +153,7 @@ class ConnectionStep(Step):
             Connection(edge, parent, found) if found.__class__ is Rows else found
             for parent, found in zip(wait.sources, rows, strict=True)
         ]
-        at_once = run.place_at_once(self._region, connections, wait.counts)
-        outs, below = at_once or await run.place(self._region, connections, wait.counts)
+        outs, below = await run.place(self._region, connections, wait.counts)
         self.put(wait.outs, outs)
         await run.go(below)
 

@@ -299,24 +299,12 @@ class Run:
 
         Returns the output objects, and who waits for what.
         """
-        if placed := self.place_at_once(region, values, counts):
-            return placed
-        if (projection := _only(region, values)) is not None:
-            waits = _waits(projection)
-            outs = await self._project(projection, values, counts, waits)
-            return outs, list(zip(projection.steps, waits, strict=True))
-        return await self._place_each(region, values, counts, required)
-
-    def place_at_once(
-        self, region: Region, values: Sequence[Any], counts: Sequence[int]
-    ) -> tuple[list[Any], list[tuple[Step, Wait]]] | None:
-        """Do as `place` does with values of one class and few enough to need no pause; return None of others."""
         projection = _only(region, values)
-        if projection is None or not self._fits(projection, len(values)):
-            return None
+        if projection is None:
+            return await self._place_each(region, values, counts, required)
         waits = _waits(projection)
-        outs = self._project_slice(projection, values, counts, waits)
-        return outs, list(zip(projection.steps, waits, strict=True)) if waits else []
+        outs = await self._project(projection, values, counts, waits)
+        return outs, list(zip(projection.steps, waits, strict=True))
 
     async def _place_each(
         self, region: Region, values: Sequence[Any], counts: Sequence[int], required: Field | None
